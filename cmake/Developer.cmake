@@ -1,0 +1,15 @@
+# Settings for cnix's own targets; nothing here reaches a consumer of the package.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+
+set(CNIX_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize=")
+if(CNIX_SANITIZE)
+  add_compile_options(-fsanitize=${CNIX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${CNIX_SANITIZE})
+endif()
