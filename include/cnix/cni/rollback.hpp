@@ -1,0 +1,47 @@
+#pragma once
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cnix::cni {
+
+/// The steps that take back what an ADD did so far. A policy registers the undo of a change right after making it;
+/// unless commit() is reached, they run in reverse order.
+class rollback {
+  public:
+    rollback() = default;
+    rollback(rollback const&) = delete;
+    rollback& operator=(rollback const&) = delete;
+    ~rollback() { undo(); }
+
+    /// `what` completes "could not ...": "delete the veth vethab12".
+    void on_failure(std::string what, std::function<void()> undo) { steps_.push_back({std::move(what), std::move(undo)}); }
+
+    /// Runs every step, the last registered first, whatever fails; returns what failed, one text a step.
+    std::vector<std::string> undo() noexcept {
+        std::vector<std::string> failures;
+        while (!steps_.empty()) {
+            step last = std::move(steps_.back());
+            steps_.pop_back();
+            try {
+                last.undo();
+            } catch (std::exception const& e) {
+                failures.push_back("could not " + last.what + ": " + e.what());
+            }
+        }
+        return failures;
+    }
+
+    void commit() noexcept { steps_.clear(); }
+
+  private:
+    struct step {
+        std::string what;
+        std::function<void()> undo;
+    };
+    std::vector<step> steps_;
+};
+
+} // namespace cnix::cni

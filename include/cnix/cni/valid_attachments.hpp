@@ -1,0 +1,39 @@
+#pragma once
+#include <cnix/cni/attachment.hpp>
+
+#include <set>
+#include <string>
+#include <utility>
+
+namespace cnix::cni {
+
+/// The attachments of a network that GC must keep (`cni.dev/valid-attachments`). What it does not list is garbage.
+class valid_attachments {
+  public:
+    explicit valid_attachments(network_name network) : network_{std::move(network)} {}
+
+    void insert(container_id const& container, net::interface_name const& interface) {
+        digests_.insert(attachment_id{network_, container, interface}.digest());
+        pairs_.emplace(container.str(), interface.str());
+        containers_.insert(container.str());
+    }
+
+    network_name const& network() const noexcept { return network_; }
+    bool contains(std::string const& container, std::string const& interface) const {
+        return pairs_.contains({container, interface});
+    }
+    /// For traces that name no interface.
+    bool contains_container(std::string const& container) const { return containers_.contains(container); }
+    /// For traces that carry attachment_id::digest().
+    bool contains_digest(std::string const& digest) const { return digests_.contains(digest); }
+
+    std::set<std::pair<std::string, std::string>> const& pairs() const noexcept { return pairs_; }
+
+  private:
+    network_name network_;
+    std::set<std::pair<std::string, std::string>> pairs_;
+    std::set<std::string> containers_;
+    std::set<std::string> digests_;
+};
+
+} // namespace cnix::cni

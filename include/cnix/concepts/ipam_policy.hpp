@@ -1,0 +1,61 @@
+#pragma once
+#include <cnix/cni/attachment.hpp>
+#include <cnix/cni/result.hpp>
+#include <cnix/cni/rollback.hpp>
+#include <cnix/cni/valid_attachments.hpp>
+#include <cnix/concepts/settings.hpp>
+
+#include <concepts>
+#include <optional>
+#include <string_view>
+
+namespace cnix {
+
+/// Where a pod's addresses come from.
+///
+///   type      the `ipam.type` it answers to; empty: any.
+///   lease     what it hands out: cni::lease, or derived from it with more (an ENI's device number, say).
+///   add       takes addresses for the attachment, and registers their release with the rollback. Throws cni::error
+///             and has changed nothing.
+///   del       releases all that the attachment holds, and only that. Nothing held is no error. Idempotent.
+///   find      what the attachment holds now, without changing anything; nothing if that cannot be told.
+///   check     appends what is wrong with the attachment's lease, given the result of its ADD.
+///   gc        releases what the network's attachments hold that are not in the valid set; appends what could not be
+///             done, and goes on.
+///   status    appends why an ADD could not succeed now.
+///
+/// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first;
+/// add, del leaves no trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace.
+template <class Ipam>
+concept ipam_policy =
+    std::default_initializable<Ipam> && requires {
+        typename Ipam::config;
+        typename Ipam::lease;
+        requires std::derived_from<typename Ipam::lease, cni::lease>;
+        { Ipam::type } -> std::convertible_to<std::string_view>;
+    } && requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings, cni::rollback& undo,
+                  cni::result const& previous, cni::valid_attachments const& valid, findings& found) {
+        { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
+        { ipam.del(attachment, settings) } -> std::same_as<void>;
+        { ipam.find(attachment, settings) } -> std::same_as<std::optional<typename Ipam::lease>>;
+        { ipam.check(attachment, settings, previous, found) } -> std::same_as<void>;
+        { ipam.gc(valid, settings, found) } -> std::same_as<void>;
+        { ipam.status(settings, found) } -> std::same_as<void>;
+    };
+
+namespace archetypes {
+struct ipam {
+    using config = no_keys;
+    using lease = cni::lease;
+    static constexpr std::string_view type = "archetype";
+    lease add(cni::attachment const&, settings<ipam> const&, cni::rollback&);
+    void del(cni::attachment const&, settings<ipam> const&);
+    std::optional<lease> find(cni::attachment const&, settings<ipam> const&);
+    void check(cni::attachment const&, settings<ipam> const&, cni::result const&, findings&);
+    void gc(cni::valid_attachments const&, settings<ipam> const&, findings&);
+    void status(settings<ipam> const&, findings&);
+};
+static_assert(ipam_policy<ipam>);
+} // namespace archetypes
+
+} // namespace cnix

@@ -1,0 +1,62 @@
+#pragma once
+#include <cnix/concepts/ipam_policy.hpp>
+#include <cnix/concepts/ns_policy.hpp>
+
+namespace cnix {
+
+/// How a pod's interface reaches the node's network.
+///
+///   name      of the design, a file name: "bridge".
+///   lease     the least it needs of an Ipam's lease; a lease that derives from it is accepted.
+///   add       makes the attachment's interface in the pod with the lease's addresses and routes, and fills the
+///             result: interfaces, and each ip's interface index and gateway. An interface of that name in the pod is
+///             an error. Registers the undo of each change; what served others before stays.
+///   del       removes the interface, so that no traffic passes when it returns. The pod's namespace may be gone
+///             (nothing is passed). Never touches what carries another attachment. Idempotent.
+///   addresses the addresses that the attachment's interface has now; empty if it is not there.
+///   check     appends what differs from what add made, given the result of ADD.
+///   gc        removes the interfaces of the network's attachments that are not valid; appends what could not be done.
+///   status    appends why an ADD could not succeed now.
+///
+/// A lease without addresses asks for a layer-2 attachment.
+///
+/// Laws (tests/laws/link_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; del twice
+/// succeeds; add twice throws and keeps the first; a rolled back add leaves no trace.
+template <class Link>
+concept link_policy =
+    std::default_initializable<Link> && requires {
+        typename Link::config;
+        typename Link::lease;
+        requires std::derived_from<typename Link::lease, cni::lease>;
+        { Link::name } -> std::convertible_to<std::string_view>;
+    } && requires(Link link, cni::attachment const& attachment, settings<Link> const& settings, cni::rollback& undo,
+                  archetypes::ns& pod, archetypes::ns* maybe_pod, typename Link::lease const& lease, cni::result& result,
+                  cni::result const& previous, cni::valid_attachments const& valid, findings& found) {
+        { link.add(attachment, settings, pod, lease, result, undo) } -> std::same_as<void>;
+        { link.del(attachment, settings, maybe_pod) } -> std::same_as<void>;
+        { link.addresses(attachment, settings, maybe_pod) } -> std::same_as<std::vector<net::address>>;
+        { link.check(attachment, settings, pod, previous, found) } -> std::same_as<void>;
+        { link.gc(valid, settings, found) } -> std::same_as<void>;
+        { link.status(settings, found) } -> std::same_as<void>;
+    };
+
+namespace archetypes {
+struct link {
+    using config = no_keys;
+    using lease = cni::lease;
+    static constexpr std::string_view name = "archetype";
+    template <ns_policy Ns>
+    void add(cni::attachment const&, settings<link> const&, Ns& pod, lease const&, cni::result&, cni::rollback&);
+    template <ns_policy Ns>
+    void del(cni::attachment const&, settings<link> const&, Ns* pod);
+    template <ns_policy Ns>
+    std::vector<net::address> addresses(cni::attachment const&, settings<link> const&, Ns* pod);
+    template <ns_policy Ns>
+    void check(cni::attachment const&, settings<link> const&, Ns& pod, cni::result const&, findings&);
+    void gc(cni::valid_attachments const&, settings<link> const&, findings&);
+    void status(settings<link> const&, findings&);
+};
+static_assert(link_policy<link>);
+} // namespace archetypes
+
+} // namespace cnix

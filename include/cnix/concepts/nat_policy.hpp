@@ -1,0 +1,46 @@
+#pragma once
+#include <cnix/concepts/ipam_policy.hpp>
+
+namespace cnix {
+
+/// How pod traffic leaves under the node's address.
+///
+///   name    of the mechanism, as a user would write it: "nftables".
+///   add     masquerades what the result's addresses send beyond their own subnets and multicast, if the settings ask
+///           for it; registers the undo.
+///   del     removes what add made for the attachment. attachment.addresses may be empty: it is then found by its
+///           names. An address that meanwhile belongs to another attachment is left alone. Idempotent.
+///   check   appends what differs from what add made, given the result of ADD.
+///   gc      removes what the network's attachments have that are not valid; appends what could not be done.
+///   status  appends why an ADD could not succeed now.
+///
+/// Laws (tests/laws/nat_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; the last
+/// del of a network leaves no trace of the network; del twice succeeds; a rolled back add leaves no trace.
+template <class Nat>
+concept nat_policy =
+    std::default_initializable<Nat> && requires {
+        typename Nat::config;
+        { Nat::name } -> std::convertible_to<std::string_view>;
+    } && requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings, cni::rollback& undo,
+                  cni::result const& result, cni::valid_attachments const& valid, findings& found) {
+        { nat.add(attachment, settings, result, undo) } -> std::same_as<void>;
+        { nat.del(attachment, settings) } -> std::same_as<void>;
+        { nat.check(attachment, settings, result, found) } -> std::same_as<void>;
+        { nat.gc(valid, settings, found) } -> std::same_as<void>;
+        { nat.status(settings, found) } -> std::same_as<void>;
+    };
+
+namespace archetypes {
+struct nat {
+    using config = no_keys;
+    static constexpr std::string_view name = "archetype";
+    void add(cni::attachment const&, settings<nat> const&, cni::result const&, cni::rollback&);
+    void del(cni::attachment const&, settings<nat> const&);
+    void check(cni::attachment const&, settings<nat> const&, cni::result const&, findings&);
+    void gc(cni::valid_attachments const&, settings<nat> const&, findings&);
+    void status(settings<nat> const&, findings&);
+};
+static_assert(nat_policy<nat>);
+} // namespace archetypes
+
+} // namespace cnix

@@ -1,0 +1,43 @@
+#pragma once
+#include <concepts>
+#include <optional>
+#include <string>
+
+namespace cnix {
+
+/// A pod's network namespace, and how it is entered. An object holds the namespace open.
+///
+///   open(path)   the namespace at the path (CNI_NETNS). Throws cni::error, code invalid_netns, saying whether the path
+///                is missing, not a network namespace, or cannot be opened.
+///   find(path)   the same for DEL: nothing if the path is empty, missing, or no network namespace.
+///   fd()         its descriptor, for IFLA_NET_NS_FD; valid as long as the object lives.
+///   run(f)       calls f with the pod's namespace as the thread's, and returns what f returns. However f ends, the
+///                thread is back in its former namespace afterwards (else the process ends: it must not go on in the
+///                wrong one).
+///   is_current() whether it is the namespace the thread is in.
+///
+/// Minimal model: archetypes::ns.
+template <class Ns>
+concept ns_policy = std::movable<Ns> && requires(Ns& ns, Ns const& constant, std::string const& path) {
+    { Ns::open(path) } -> std::same_as<Ns>;
+    { Ns::find(path) } -> std::same_as<std::optional<Ns>>;
+    { constant.fd() } -> std::same_as<int>;
+    { ns.run([] { return 1; }) } -> std::same_as<int>;
+    { ns.run([] {}) } -> std::same_as<void>;
+    { constant.is_current() } -> std::same_as<bool>;
+};
+
+namespace archetypes {
+/// What a policy may use of an Ns, and no more; declared only.
+struct ns {
+    static ns open(std::string const& path);
+    static std::optional<ns> find(std::string const& path);
+    int fd() const;
+    template <class F>
+    auto run(F&& f) -> decltype(f());
+    bool is_current() const;
+};
+static_assert(ns_policy<ns>);
+} // namespace archetypes
+
+} // namespace cnix

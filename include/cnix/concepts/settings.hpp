@@ -1,0 +1,55 @@
+#pragma once
+#include <cnix/cni/request.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <string>
+#include <vector>
+
+namespace cnix {
+
+/// What a verb found wrong, one sentence each; reported together.
+using findings = std::vector<std::string>;
+
+/// The keys of a policy that takes none from some source.
+struct no_keys {};
+
+namespace detail {
+template <class Policy>
+struct runtime_config_of { using type = no_keys; };
+template <class Policy>
+    requires requires { typename Policy::runtime_config; }
+struct runtime_config_of<Policy> { using type = typename Policy::runtime_config; };
+
+template <class Policy>
+struct args_of { using type = no_keys; };
+template <class Policy>
+    requires requires { typename Policy::args; }
+struct args_of<Policy> { using type = typename Policy::args; };
+
+template <class Policy>
+struct cni_args_of { using type = no_keys; };
+template <class Policy>
+    requires requires { typename Policy::cni_args; }
+struct cni_args_of<Policy> { using type = typename Policy::cni_args; };
+} // namespace detail
+
+/// All that a user or a runtime can tell a policy. Each part is a plain struct adapted with
+/// BOOST_HANA_ADAPT_STRUCT, its members named as the keys; a policy declares `config`, and the others if it has any.
+template <class Policy>
+struct settings {
+    using config_type = typename Policy::config;
+    using runtime_config_type = typename detail::runtime_config_of<Policy>::type;
+    using args_type = typename detail::args_of<Policy>::type;
+    using cni_args_type = typename detail::cni_args_of<Policy>::type;
+
+    config_type config{};          ///< its keys of the plugin's entry; of an Ipam, of the `ipam` object
+    runtime_config_type runtime{}; ///< its keys of `runtimeConfig`: the capabilities it honours
+    args_type args{};              ///< its keys of `args.cni`
+    cni_args_type cni_args{};      ///< its keys of CNI_ARGS
+    cni::request request{};        ///< as sent, for a policy that passes the call on
+};
+
+} // namespace cnix
+
+BOOST_HANA_ADAPT_STRUCT(cnix::no_keys);

@@ -1,0 +1,46 @@
+#pragma once
+#include <cnix/net/address.hpp>
+
+namespace cnix::net {
+
+/// A network interface's name: 1 to 15 bytes (IFNAMSIZ - 1), not "." or "..", without '/', ':' or white space
+/// (dev_valid_name in net/core/dev.c). '%' is refused too: the kernel would expand "eth%d".
+class interface_name {
+  public:
+    static constexpr std::size_t max_size = 15;
+    static constexpr std::string_view form = "an interface name of 1 to 15 bytes without '/', ':', '%' or white space";
+
+    static constexpr std::optional<interface_name> parse(std::string_view text) noexcept {
+        if (text.empty() || text.size() > max_size || text == "." || text == "..") return std::nullopt;
+        for (char c : text)
+            if (c == '/' || c == ':' || c == '%' || c == ' ' || (c >= '\0' && c < ' ') || c == 0x7f) return std::nullopt;
+        interface_name name;
+        name.text_.append(text);
+        return name;
+    }
+
+    constexpr std::string_view view() const noexcept { return text_.view(); }
+    constexpr operator std::string_view() const noexcept { return view(); }
+    std::string str() const { return text_.str(); }
+
+    friend constexpr bool operator==(interface_name const& a, interface_name const& b) noexcept {
+        return a.view() == b.view();
+    }
+    friend constexpr auto operator<=>(interface_name const& a, interface_name const& b) noexcept {
+        return a.view() <=> b.view();
+    }
+
+  private:
+    constexpr interface_name() noexcept = default;
+
+    short_text<max_size> text_;
+};
+
+/// An interface name known when compiling: "cni0"_ifname. A bad one does not compile.
+inline namespace literals {
+consteval interface_name operator""_ifname(char const* text, std::size_t size) {
+    return interface_name::parse({text, size}).value();
+}
+} // namespace literals
+
+} // namespace cnix::net
