@@ -1,0 +1,44 @@
+#pragma once
+// Checks of values which their types cannot express: what excludes what, what must lie inside what.
+
+#include <cnix/config/fault.hpp>
+#include <cnix/config/path.hpp>
+
+#include <string_view>
+#include <vector>
+
+namespace cnix::config {
+
+/// Takes what a check finds wrong. A config struct checks itself in
+/// `constexpr void check(cnix::config::checker& found) const;`
+/// which the reader calls for every struct it has read without a type or value fault. Whoever knows more than
+/// one struct knows (which keys a composition can honour, say) makes a checker of its own for the same source
+/// and adds to the same faults.
+class checker {
+  public:
+    /// `base` is the path of the object that the checks are about; `source` a JSON document that outlives the
+    /// checker.
+    constexpr checker(std::string_view source, std::string_view base, std::vector<config::fault>& faults)
+        : source_(source), base_(base), faults_(faults) {}
+
+    /// Reports the value at `relative` (`path("ranges", 0, 1, "gateway")`; empty for the object itself) with
+    /// a message that says what is wrong and what would be right. A path to an absent key is placed at the
+    /// nearest enclosing value.
+    constexpr void fault(std::string_view relative, std::string_view message) {
+        if (faults_.size() >= max_faults) return;
+        text where = join_paths(base_, relative);
+        std::size_t const offset = locate(source_, where);
+        faults_.push_back(
+            {fault_kind::value, offset, position_of(source_, offset), std::move(where), message});
+    }
+
+  private:
+    std::string_view source_;
+    text base_;
+    std::vector<config::fault>& faults_;
+};
+
+template <class Struct>
+concept self_checking = requires(Struct const& object, checker& found) { object.check(found); };
+
+} // namespace cnix::config

@@ -1,0 +1,127 @@
+#pragma once
+// Paths to values: `$.plugins[0].ipam.ranges[0][1].gateway`, and `$["cni.dev/valid-attachments"]` for keys
+// that are not words.
+
+#include <cnix/config/schema.hpp>
+#include <cnix/config/syntax.hpp>
+#include <cnix/config/text.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace cnix::config {
+
+namespace detail {
+
+constexpr bool is_word(std::string_view key) {
+    for (char const byte : key) {
+        bool const letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        if (!letter && !(byte >= '0' && byte <= '9') && byte != '_' && byte != '-') return false;
+    }
+    return !key.empty();
+}
+
+constexpr void append_key(text& path, std::string_view key) {
+    if (is_word(key)) {
+        if (!path.empty()) path.append('.');
+        path.append(key);
+        return;
+    }
+    path.append("[\"");
+    for (char const byte : key) {
+        if (byte == '"' || byte == '\\') path.append('\\');
+        path.append(byte);
+    }
+    path.append("\"]");
+}
+
+constexpr void append_index(text& path, std::size_t index) { path.append(concat('[', index, ']')); }
+
+/// One step of a path: to a key if `key` is set, else to an index.
+struct step {
+    std::optional<text> key;
+    std::size_t index = 0;
+};
+
+/// Takes the first step off a path; a leading `$` and the dot before a key are skipped. Nothing at the end of
+/// the path.
+constexpr std::optional<step> take_step(std::string_view& path) {
+    if (!path.empty() && path[0] == '$') path.remove_prefix(1);
+    if (!path.empty() && path[0] == '.') path.remove_prefix(1);
+    if (path.empty()) return std::nullopt;
+    step one;
+    if (path.substr(0, 2) == "[\"") {
+        std::size_t at = 2;
+        one.key.emplace();
+        while (at < path.size() && path[at] != '"') {
+            if (path[at] == '\\' && at + 1 < path.size()) ++at;
+            one.key->append(path[at++]);
+        }
+        path.remove_prefix(at + 2 < path.size() ? at + 2 : path.size());
+    } else if (path[0] == '[') {
+        std::size_t at = 1;
+        while (at < path.size() && path[at] >= '0' && path[at] <= '9')
+            one.index = one.index * 10 + static_cast<std::size_t>(path[at++] - '0');
+        path.remove_prefix(at < path.size() ? at + 1 : at);
+    } else {
+        std::size_t at = 0;
+        while (at < path.size() && path[at] != '.' && path[at] != '[') ++at;
+        one.key = path.substr(0, at);
+        path.remove_prefix(at);
+    }
+    return one;
+}
+
+} // namespace detail
+
+/// A relative path from keys and indices: `path("ranges", 0, 1, "gateway")` is `ranges[0][1].gateway`.
+template <class... Steps> constexpr text path(Steps const&... steps) {
+    text out;
+    auto const add = [&](auto const& one) {
+        if constexpr (std::integral<std::remove_cvref_t<decltype(one)>>)
+            detail::append_index(out, static_cast<std::size_t>(one));
+        else
+            detail::append_key(out, one);
+    };
+    (add(steps), ...);
+    return out;
+}
+
+/// Joins a relative path to a base.
+constexpr text join_paths(std::string_view base, std::string_view relative) {
+    bool const dot = !base.empty() && !relative.empty() && relative[0] != '[';
+    return concat(base, dot ? "." : "", relative);
+}
+
+/// Offset of the value at `wanted` in `source`, which is a JSON document. Keys are matched as the reader
+/// matches them, and the last duplicate counts. Where the path leads to what is absent: offset of the nearest
+/// enclosing value. 0 if `source` is not JSON.
+constexpr std::size_t locate(std::string_view source, std::string_view wanted) {
+    if (detail::check_syntax(source)) return 0;
+    detail::cursor at(source.data(), source.data() + source.size());
+    at.space();
+    while (std::optional<detail::step> const step = detail::take_step(wanted)) {
+        char const* const container = at.at();
+        char const* found = nullptr;
+        if (at.peek() != (step->key ? '{' : '[')) break;
+        for (std::size_t index = 0; at.next(); ++index) {
+            bool match = !step->key && index == step->index;
+            if (step->key) {
+                text buffer;
+                std::string_view const key = at.string(buffer);
+                match = detail::same_folded(key, {step->key->view().data(), step->key->size()});
+                at.colon();
+            }
+            if (match) found = at.at();
+            at.skip();
+            at.space();
+        }
+        at.go(found != nullptr ? found : container);
+        if (found == nullptr) break;
+    }
+    return static_cast<std::size_t>(at.at() - source.data());
+}
+
+} // namespace cnix::config

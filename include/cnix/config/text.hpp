@@ -1,0 +1,99 @@
+#pragma once
+// Strings of a configuration. std::string cannot be used in a constant expression by clang with libstdc++ 12,
+// std::vector can; nothing else is the reason for `text`.
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace cnix::config {
+
+/// An owning string that works in constant expressions. Holds UTF-8 when it comes from the reader.
+class text {
+  public:
+    constexpr text() = default;
+    template <class Chars>
+        requires(std::convertible_to<Chars const&, std::string_view> && !std::same_as<Chars, text>)
+    constexpr text(Chars const& chars) {
+        std::string_view const view = chars;
+        bytes_ = std::vector<char>(view.data(), view.data() + view.size());
+    }
+
+    constexpr operator std::string_view() const { return view(); }
+    explicit operator std::string() const { return std::string(view()); }
+    constexpr std::string_view view() const { return {bytes_.data(), bytes_.size()}; }
+    constexpr bool empty() const { return bytes_.empty(); }
+    constexpr std::size_t size() const { return bytes_.size(); }
+
+    constexpr text& append(char byte) {
+        bytes_.push_back(byte);
+        return *this;
+    }
+    constexpr text& append(std::string_view bytes) {
+        bytes_.insert(bytes_.end(), bytes.data(), bytes.data() + bytes.size());
+        return *this;
+    }
+
+    template <std::convertible_to<std::string_view> Chars>
+    friend constexpr bool operator==(text const& left, Chars const& right) {
+        return left.view() == std::string_view(right);
+    }
+    template <std::convertible_to<std::string_view> Chars>
+    friend constexpr std::strong_ordering operator<=>(text const& left, Chars const& right) {
+        return left.view() <=> std::string_view(right);
+    }
+
+  private:
+    std::vector<char> bytes_;
+};
+
+/// A JSON value as it stands in the source, undecoded: what is passed on (prevResult) or read later by
+/// someone else. A slice of the source, which must outlive it. Empty when the key is absent or null.
+struct raw {
+    std::string_view json;
+
+    constexpr bool empty() const { return json.empty(); }
+    friend constexpr bool operator==(raw const&, raw const&) = default;
+};
+
+/// One member of a JSON object with free keys. A `std::vector<entry<X>>` is read from such an object.
+template <class Value> struct entry {
+    text key;
+    Value value{};
+};
+
+namespace detail {
+
+constexpr void append(text& out, char byte) { out.append(byte); }
+constexpr void append(text& out, std::string_view bytes) { out.append(bytes); }
+template <std::integral Integer>
+    requires(!std::same_as<Integer, char> && !std::same_as<Integer, bool>)
+constexpr void append(text& out, Integer number) {
+    char digits[std::numeric_limits<Integer>::digits10 + 1]{};
+    std::size_t count = 0;
+    bool const negative = number < 0;
+    do { // digit by digit from the sign's side of zero: the lowest number has no counterpart above it
+        int const digit = static_cast<int>(number % 10);
+        digits[count++] = static_cast<char>('0' + (digit < 0 ? -digit : digit));
+        number = static_cast<Integer>(number / 10);
+    } while (number != 0);
+    if (negative) out.append('-');
+    while (count != 0) out.append(digits[--count]);
+}
+
+} // namespace detail
+
+/// Joins strings, characters and integers (in decimal) to one text.
+template <class... Parts> constexpr text concat(Parts const&... parts) {
+    text out;
+    (detail::append(out, parts), ...);
+    return out;
+}
+
+} // namespace cnix::config
