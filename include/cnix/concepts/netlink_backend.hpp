@@ -18,16 +18,16 @@ using index = int;
 /// A network interface as the kernel tells of it.
 struct link {
     netlink::index index = 0;
-    std::string name;
-    std::string kind; ///< IFLA_INFO_KIND: "bridge", "veth", ...; empty for hardware and lo
-    net::mac mac;
+    std::string name = {};
+    std::string kind = {}; ///< IFLA_INFO_KIND: "bridge", "veth", ...; empty for hardware and lo
+    net::mac mac = {};
     std::uint32_t mtu = 0;
     bool up = false;          ///< IFF_UP: set up by the administrator
     bool operational = false; ///< IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell)
     bool promiscuous = false; ///< IFF_PROMISC
     netlink::index master = 0;
     netlink::index peer = 0;  ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
-    std::string alias;        ///< IFLA_IFALIAS
+    std::string alias = {};        ///< IFLA_IFALIAS
     bool vlan_filtering = false; ///< of a bridge: IFLA_BR_VLAN_FILTERING
 };
 
@@ -35,14 +35,14 @@ struct bridge_spec {
     net::interface_name name;
     std::uint32_t mtu = 0; ///< 0: the kernel's choice
     /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the ports.
-    std::optional<net::mac> mac;
+    std::optional<net::mac> mac = {};
     bool vlan_filtering = false;
     bool up = true;
 };
 
 struct veth_end {
     net::interface_name name;
-    std::optional<net::mac> mac; ///< given, udev leaves it alone (addr_assign_type SET)
+    std::optional<net::mac> mac = {}; ///< given, udev leaves it alone (addr_assign_type SET)
 };
 
 /// A veth pair made by one RTM_NEWLINK: `host` here, `peer` in another namespace or here too.
@@ -57,14 +57,14 @@ struct veth_spec {
 
 /// Only what is given is changed, in one message.
 struct link_change {
-    std::optional<bool> up;
-    std::optional<netlink::index> master; ///< 0 releases from the master
-    std::optional<net::mac> mac;
-    std::optional<bool> promiscuous;
-    std::optional<std::uint32_t> mtu;
-    std::optional<std::string> alias; ///< at most 255 bytes (IFALIASZ - 1)
-    std::optional<int> addr_gen_mode; ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made
-    std::optional<bool> vlan_filtering; ///< of a bridge
+    std::optional<bool> up = {};
+    std::optional<netlink::index> master = {}; ///< 0 releases from the master
+    std::optional<net::mac> mac = {};
+    std::optional<bool> promiscuous = {};
+    std::optional<std::uint32_t> mtu = {};
+    std::optional<std::string> alias = {}; ///< at most 255 bytes (IFALIASZ - 1)
+    std::optional<int> addr_gen_mode = {}; ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made
+    std::optional<bool> vlan_filtering = {}; ///< of a bridge
 };
 
 /// Attributes of a bridge's port (IFLA_BRPORT_*).
@@ -99,15 +99,15 @@ struct link_address {
 
 struct route_spec {
     net::prefix dst;
-    std::optional<net::address> gateway;
+    std::optional<net::address> gateway = {};
     netlink::index device = 0;
     std::uint32_t priority = 0; ///< 0: the kernel's choice (1024 for IPv6)
     std::uint32_t table = 254;  ///< RT_TABLE_MAIN
-    std::optional<std::uint32_t> scope; ///< absent: link without a gateway, else global
+    std::optional<std::uint32_t> scope = {}; ///< absent: link without a gateway, else global
     std::uint32_t mtu = 0;    ///< RTAX_MTU; 0: not set
     std::uint32_t advmss = 0; ///< RTAX_ADVMSS; 0: not set
     std::uint8_t protocol = 3; ///< RTPROT_BOOT, what `ip route` writes
-    std::optional<net::address> source; ///< RTA_PREFSRC
+    std::optional<net::address> source = {}; ///< RTA_PREFSRC
     bool onlink = false; ///< RTNH_F_ONLINK: the gateway is taken to be on the device's link
 };
 
@@ -115,9 +115,9 @@ struct rule_spec {
     net::family family = net::family::ipv4;
     std::uint32_t priority = 0;
     std::uint32_t table = 254;
-    std::optional<net::prefix> source;
-    std::optional<net::prefix> destination;
-    std::string input_interface; ///< empty: any
+    std::optional<net::prefix> source = {};
+    std::optional<net::prefix> destination = {};
+    std::string input_interface = {}; ///< empty: any
     std::uint32_t mark = 0;
     std::uint32_t mask = 0; ///< 0: the mark is not looked at
     std::uint8_t protocol = 0; ///< FRA_PROTOCOL
@@ -127,7 +127,7 @@ struct rule_spec {
 
 struct neighbour_spec {
     net::address address;
-    net::mac mac;
+    net::mac mac = {};
     netlink::index device = 0; ///< the entry is permanent (NUD_PERMANENT)
 
     friend bool operator==(neighbour_spec const&, neighbour_spec const&) = default;
@@ -187,9 +187,51 @@ concept netlink_backend =
         { netlink.neighbours(index) } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
         { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
         { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
+        // A hold on an interface that several cnix processes of this namespace may have at once: hold.alone() makes it
+        // the only one, or returns false while there are others. The kernel drops it with the process.
+        { netlink.hold(name).alone() } -> std::same_as<bool>;
         // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end in what is read
         { netlink.sysctl(path) } -> std::same_as<std::optional<std::string>>; // nothing: there is none
         { netlink.set_sysctl(path, text) } -> std::same_as<void>;
     };
+
+namespace archetypes {
+/// What a policy may use of a netlink backend, and no more; declared only.
+struct netlink {
+    using index = cnix::netlink::index;
+    struct held {
+        bool alone() const;
+    };
+    std::optional<cnix::netlink::link> find_link(net::interface_name const&);
+    std::optional<cnix::netlink::link> find_link(index);
+    std::vector<cnix::netlink::link> links();
+    void add_bridge(cnix::netlink::bridge_spec const&);
+    void add_veth(cnix::netlink::veth_spec const&);
+    void change_link(index, cnix::netlink::link_change const&);
+    bool delete_link(index);
+    std::optional<cnix::netlink::bridge_port> port(index);
+    void change_port(index, cnix::netlink::bridge_port const&);
+    std::vector<cnix::netlink::port_vlan> port_vlans(index);
+    void add_port_vlan(index, cnix::netlink::port_vlan const&);
+    bool delete_port_vlan(index, cnix::netlink::port_vlan const&);
+    std::vector<cnix::netlink::link_address> addresses(index);
+    void add_address(index, cnix::netlink::address_spec const&);
+    bool delete_address(index, net::prefix const&);
+    std::vector<cnix::netlink::route_spec> routes(net::family);
+    void add_route(cnix::netlink::route_spec const&);
+    void replace_route(cnix::netlink::route_spec const&);
+    bool delete_route(cnix::netlink::route_spec const&);
+    std::vector<cnix::netlink::rule_spec> rules(net::family);
+    void add_rule(cnix::netlink::rule_spec const&);
+    bool delete_rule(cnix::netlink::rule_spec const&);
+    std::vector<cnix::netlink::neighbour_spec> neighbours(index);
+    void replace_neighbour(cnix::netlink::neighbour_spec const&);
+    bool delete_neighbour(cnix::netlink::neighbour_spec const&);
+    held hold(net::interface_name const&);
+    std::optional<std::string> sysctl(std::string_view path);
+    void set_sysctl(std::string_view path, std::string_view value);
+};
+static_assert(netlink_backend<netlink>);
+} // namespace archetypes
 
 } // namespace cnix

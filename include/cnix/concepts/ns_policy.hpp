@@ -28,13 +28,15 @@ concept ns_policy = std::movable<Ns> && requires(Ns& ns, Ns const& constant, std
 };
 
 namespace archetypes {
-/// What a policy may use of an Ns, and no more; declared only.
+/// What a policy may use of an Ns, and no more; declared only, but for a template that callers' own types go into.
 struct ns {
     static ns open(std::string const& path);
     static std::optional<ns> find(std::string const& path);
     int fd() const;
     template <class F>
-    auto run(F&& f) -> decltype(f());
+    auto run(F&& f) -> decltype(f()) {
+        return f();
+    }
     bool is_current() const;
 };
 static_assert(ns_policy<ns>);

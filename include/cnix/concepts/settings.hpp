@@ -4,6 +4,7 @@
 #include <boost/hana/adapt_struct.hpp>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cnix {
@@ -13,6 +14,14 @@ using findings = std::vector<std::string>;
 
 /// The keys of a policy that takes none from some source.
 struct no_keys {};
+
+/// What a policy's own keys do not tell of the plugin's entry they stand in. A policy that depends on it has
+///     static constexpr void check(config const&, entry_facts const&, config::checker&);
+/// beside its config struct's own check.
+struct entry_facts {
+    std::string_view version; ///< cniVersion
+    bool has_ipam = false;    ///< whether an IPAM is asked for; without one the attachment is layer 2 only
+};
 
 namespace detail {
 template <class Policy>

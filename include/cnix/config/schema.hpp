@@ -114,7 +114,7 @@ struct key_name {
 
 /// Names of the members of an adapted struct.
 template <class Accessors, std::size_t... Index> constexpr auto member_names(std::index_sequence<Index...>) {
-    auto const name = []<class Pair>(std::type_identity<Pair>) {
+    [[maybe_unused]] auto const name = []<class Pair>(std::type_identity<Pair>) {
         std::string_view const chars(
             std::remove_cvref_t<decltype(boost::hana::first(std::declval<Pair>()))>::c_str());
         return key_name{chars.data(), chars.size()};

@@ -319,7 +319,7 @@ class reader {
     template <class Fields, class Targets, std::size_t... Index>
     constexpr void member(frame const& here, std::size_t found, Targets const& targets,
                           std::index_sequence<Index...>) {
-        frame const inner{&here, Fields::keys[found].view(), 0};
+        [[maybe_unused]] [[maybe_unused]] frame const inner{&here, Fields::keys[found].view(), 0};
         static_cast<void>(((found == Index && (sharers<Fields, Index>(inner, targets), true)) || ...));
     }
 

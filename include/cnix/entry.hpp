@@ -1,0 +1,133 @@
+#pragma once
+#include <cnix/cni/args.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/cni/network_config.hpp>
+#include <cnix/cni/request.hpp>
+#include <cnix/concepts/settings.hpp>
+#include <cnix/config/read.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+/// One plugin's entry of a network configuration, as a composition reads it: the standard keys, and each slot's own.
+namespace cnix {
+
+namespace detail {
+
+template <class Policy, class... Slots>
+inline constexpr std::size_t index_of = [] {
+    std::size_t at = 0;
+    static_cast<void>(((std::same_as<Policy, Slots> || (++at, false)) || ...));
+    return at;
+}();
+
+template <class Policy>
+struct runtime_keys {
+    typename settings<Policy>::runtime_config_type runtimeConfig;
+    CNIX_CONFIG_MEMBERS(runtime_keys, runtimeConfig);
+};
+
+template <class Policy>
+struct cni_keys {
+    typename settings<Policy>::args_type cni;
+    CNIX_CONFIG_MEMBERS(cni_keys, cni);
+};
+template <class Policy>
+struct args_keys {
+    cni_keys<Policy> args;
+    CNIX_CONFIG_MEMBERS(args_keys, args);
+};
+
+/// What every IPAM's object has.
+struct ipam_type {
+    config::text type;
+};
+struct ipam_type_key {
+    std::optional<ipam_type> ipam;
+};
+
+template <class Ipam>
+struct ipam_key {
+    typename Ipam::config ipam;
+    CNIX_CONFIG_MEMBERS(ipam_key, ipam);
+};
+
+/// A policy's own keys: an Ipam's are in the `ipam` object, the others' in the entry itself.
+template <class Policy>
+struct own_keys {
+    using type = typename Policy::config;
+};
+template <class Policy>
+    requires requires { typename Policy::lease; Policy::type; }
+struct own_keys<Policy> {
+    using type = ipam_key<Policy>;
+};
+
+template <class Policy>
+concept checks_entry = requires(typename Policy::config const& config, entry_facts const& entry, config::checker& found) {
+    Policy::check(config, entry, found);
+};
+
+} // namespace detail
+
+/// The keys of an entry for a composition of these slots, and what reading one finds.
+template <class... Slots>
+class entry {
+  public:
+    /// Reads an entry. `source` and what it holds slices of must outlive the entry.
+    constexpr explicit entry(std::string_view source, config::options how = config::lenient)
+        : reading_{config::read<schema>(source, how)} {
+        if (!reading_.well_formed) return;
+        config::checker found{source, "$", reading_.faults};
+        entry_facts const facts{standard().cniVersion.text(), has_ipam()};
+        (check<Slots>(facts, found), ...);
+    }
+
+    constexpr cni::network_config const& standard() const { return get<cni::network_config>(reading_.value); }
+    constexpr std::vector<config::fault> const& faults() const { return reading_.faults; }
+
+    /// Without an `ipam` object, or without a type in it, the attachment is layer 2 only.
+    constexpr bool has_ipam() const { return !ipam_type().empty(); }
+    constexpr std::string_view ipam_type() const {
+        auto const& key = get<detail::ipam_type_key>(reading_.value);
+        return key.ipam ? key.ipam->type.view() : std::string_view{};
+    }
+
+    /// A slot's settings, without what CNI_ARGS say.
+    template <class Policy>
+    constexpr cnix::settings<Policy> settings() const {
+        auto const& own = std::get<first_own + index_of<Policy>>(reading_.value.parts);
+        cnix::settings<Policy> out;
+        if constexpr (std::same_as<decltype(own), detail::ipam_key<Policy> const&>)
+            out.config = own.ipam;
+        else
+            out.config = own;
+        out.runtime = get<detail::runtime_keys<Policy>>(reading_.value).runtimeConfig;
+        out.args = get<detail::args_keys<Policy>>(reading_.value).args.cni;
+        return out;
+    }
+
+  private:
+    using schema = config::all_of<cni::network_config, detail::ipam_type_key, typename detail::own_keys<Slots>::type...,
+                                  detail::runtime_keys<Slots>..., detail::args_keys<Slots>...>;
+    static constexpr std::size_t first_own = 2; // by place, because two slots may share a config type
+    template <class Policy>
+    static constexpr std::size_t index_of = detail::index_of<Policy, Slots...>;
+
+    template <class Policy>
+    constexpr void check(entry_facts const& facts, config::checker& found) {
+        if constexpr (requires { Policy::type; })
+            if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
+                found.fault("ipam.type", config::concat("this plugin's addresses come from `", std::string_view{Policy::type},
+                                                        "`; for any other IPAM plugin use `bridge-delegate`"));
+        if constexpr (detail::checks_entry<Policy>) Policy::check(settings<Policy>().config, facts, found);
+    }
+
+    config::reading<schema> reading_;
+};
+
+} // namespace cnix
+
+BOOST_HANA_ADAPT_STRUCT(cnix::detail::ipam_type, type);
+BOOST_HANA_ADAPT_STRUCT(cnix::detail::ipam_type_key, ipam);

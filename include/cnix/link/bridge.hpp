@@ -1,0 +1,291 @@
+#pragma once
+#include <cnix/concepts/link_policy.hpp>
+#include <cnix/link/bridge/config.hpp>
+#include <cnix/link/bridge/device.hpp>
+#include <cnix/link/bridge/port.hpp>
+#include <cnix/link/no_spoof_check.hpp>
+#include <cnix/link/pod_interface.hpp>
+#include <cnix/link/veth.hpp>
+
+#include <range/v3/algorithm/find_if.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+namespace cnix::link {
+
+/// Pods on a Linux bridge of the node, each by a veth pair, as containernetworking's bridge plugin does it.
+/// SpoofCheck does `macspoofchk`: link::spoof_check<libnftables>, or no_spoof_check, which refuses the key.
+template <netlink_backend Netlink, class SpoofCheck = no_spoof_check>
+class bridge {
+  public:
+    using config = bridge_config;
+    using runtime_config = bridge_runtime_config;
+    using args = bridge_args;
+    using cni_args = bridge_cni_args;
+    using lease = cni::lease;
+    static constexpr std::string_view name = "bridge";
+
+    /// What one struct cannot know: whether there is an IPAM, and what this composition is made of.
+    static constexpr void check(config const& conf, entry_facts const& entry, cnix::config::checker& found) {
+        if (conf.disableContainerInterface && entry.has_ipam)
+            found.fault("disableContainerInterface", "cannot use IPAM when DisableContainerInterface flag is set: the pod's "
+                                                     "end stays down, so it can have no address; leave out one of them");
+        if constexpr (requires { SpoofCheck::refusal; })
+            if (conf.macspoofchk) found.fault("macspoofchk", SpoofCheck::refusal);
+    }
+
+    template <ns_policy Ns>
+    void add(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod, lease const& leased, cni::result& result,
+             cni::rollback& undo) {
+        config const& conf = keys.config;
+        auto const mac = requested_mac(keys);
+        result.ips = with_gateways(leased.ips, conf);
+        result.routes = with_default_routes(leased.routes, result.ips, conf);
+
+        auto const host_name = host_interface_name(attachment);
+        Netlink host;
+        bridge_device<Netlink> device{host, conf, host_name, undo};
+        add_veth(host, attachment, host_name, mac, pod.fd(), device.link(), conf, undo);
+        auto port = *host.find_link(host_name);
+        // The alias comes first: from here on GC knows whose the interface is. The bridge's ports need no IPv6 of their own.
+        host.change_link(port.index, {.alias = host_interface_alias(attachment), .addr_gen_mode = addr_gen_mode_none});
+        host.change_link(port.index, {.up = true});
+        configure_port(host, port.index, conf);
+
+        auto const pod_link = pod.run([&] {
+            Netlink inside;
+            auto const link = *inside.find_link(attachment.interface);
+            if (!result.ips.empty())
+                configure_pod_interface(inside, link, result, conf.enabledad);
+            else if (!conf.disableContainerInterface)
+                inside.change_link(link.index, {.up = true});
+            return link;
+        });
+        if (conf.macspoofchk) spoof_check_.add(attachment, host_name, pod_link.mac, undo);
+
+        std::optional<netlink::link> vlan_gateway;
+        if (conf.gateway() && !result.ips.empty()) {
+            if (conf.vlan != 0) vlan_gateway = device.vlan_gateway(undo);
+            device.add_gateways(vlan_gateway ? *vlan_gateway : device.link(), result.ips, undo);
+        }
+        if (!conf.disableContainerInterface) wait_operational(host, port.index);
+
+        report(result, attachment, device.link(), port, pod_link, vlan_gateway);
+    }
+
+    template <ns_policy Ns>
+    void del(cni::attachment const& attachment, settings<bridge> const& keys, Ns* pod) {
+        auto const host_name = host_interface_name(attachment);
+        Netlink host;
+        bool deleted = false;
+        if (auto const link = host.find_link(host_name); link && is_own(*link, attachment))
+            deleted = host.delete_link(link->index);
+        // Made by another plugin, or the pair was torn apart: what is left is in the pod, under the interface's name.
+        if (!deleted && pod)
+            pod->run([&] {
+                Netlink inside;
+                if (auto const link = inside.find_link(attachment.interface); link && link->kind == "veth")
+                    inside.delete_link(link->index);
+            });
+        if (keys.config.macspoofchk) spoof_check_.del(attachment, host_name);
+    }
+
+    template <ns_policy Ns>
+    std::vector<net::address> addresses(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
+        std::vector<net::address> all;
+        if (pod)
+            pod->run([&] {
+                Netlink inside;
+                if (auto const link = inside.find_link(attachment.interface))
+                    for (auto const& address : inside.addresses(link->index))
+                        if (!address.address.address().is_link_local()) all.push_back(address.address.address());
+            });
+        return all;
+    }
+
+    template <ns_policy Ns>
+    void check(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod, cni::result const& previous,
+               findings& found) {
+        config const& conf = keys.config;
+        Netlink host;
+        auto const device = host.find_link(conf.bridge);
+        check_bridge_device(host, device, conf, previous, found);
+
+        auto const interface = container_interface(attachment, previous);
+        if (!interface) {
+            found.push_back("prevResult has no interface " + attachment.interface.str() + " in " + attachment.netns);
+            return;
+        }
+        auto const pod_link = pod.run([&] {
+            Netlink inside;
+            auto const link = inside.find_link(attachment.interface);
+            if (link) check_pod_link(inside, *link, conf, previous, *interface, found);
+            return link;
+        });
+        if (!pod_link) {
+            found.push_back("the interface " + attachment.interface.str() + " is missing in the pod");
+            return;
+        }
+        auto const port = pod_link->peer != 0 ? host.find_link(pod_link->peer) : std::nullopt;
+        if (!port || port->kind != "veth") {
+            found.push_back("the host end of " + attachment.interface.str() + " is missing on the node");
+            return;
+        }
+        check_port(host, *port, device, conf, found);
+        if (conf.macspoofchk)
+            spoof_check_.check(attachment, net::interface_name::parse(port->name).value(), pod_link->mac, found);
+    }
+
+    void gc(cni::valid_attachments const& valid, settings<bridge> const& keys, findings& found) {
+        Netlink host;
+        for (netlink::link const& link : host.links()) {
+            auto const digest = attachment_digest(link.alias, valid.network());
+            if (digest.empty() || valid.contains_digest(digest)) continue;
+            try {
+                host.delete_link(link.index);
+            } catch (std::exception const& e) {
+                found.push_back(e.what());
+            }
+        }
+        if (keys.config.macspoofchk) spoof_check_.gc(valid, found);
+    }
+
+    void status(settings<bridge> const& keys, findings& found) {
+        Netlink host;
+        if (auto const device = host.find_link(keys.config.bridge); device && device->kind != "bridge")
+            found.push_back("\"" + device->name + "\" already exists but is not a bridge; remove it, or set another `bridge`");
+        if (keys.config.macspoofchk) spoof_check_.status(found);
+    }
+
+  private:
+    static constexpr int addr_gen_mode_none = 1; // IN6_ADDR_GEN_MODE_NONE, linux/if_link.h
+
+    /// runtimeConfig before args.cni before CNI_ARGS.
+    static std::optional<net::mac> requested_mac(settings<bridge> const& keys) {
+        auto mac = keys.runtime.mac;
+        if (!mac) mac = keys.args.mac;
+        if (!mac) mac = keys.cni_args.MAC;
+        if (mac && (mac->is_multicast() || mac->is_zero()))
+            throw cni::error{cni::code::invalid_network_config, "the MAC address " + mac->str() +
+                                                                    " cannot be an interface's: it is " +
+                                                                    (mac->is_zero() ? "all zeros" : "a multicast address")};
+        return mac;
+    }
+
+    /// As a gateway, the bridge has the first address of each subnet, unless the IPAM names another.
+    static std::vector<cni::ip> with_gateways(std::vector<cni::ip> ips, config const& conf) {
+        for (cni::ip& ip : ips)
+            if (!ip.gateway && conf.gateway()) ip.gateway = ip.address.first().next();
+        return ips;
+    }
+
+    /// isDefaultGateway: a default route a family, unless the IPAM gave one, with a gateway or without.
+    static std::vector<cni::route> with_default_routes(std::vector<cni::route> routes, std::vector<cni::ip> const& ips,
+                                                       config const& conf) {
+        if (!conf.isDefaultGateway) return routes;
+        for (cni::ip const& ip : ips) {
+            auto const any = net::prefix::any(ip.address.family());
+            if (ranges::any_of(routes, [&](cni::route const& r) { return r.dst == any && !r.table; })) continue;
+            routes.push_back({.dst = any, .gw = ip.gateway});
+        }
+        return routes;
+    }
+
+    /// Both ends get a MAC address here, so that udev leaves them alone (MACAddressPolicy honours addr_assign_type SET).
+    static void add_veth(Netlink& host, cni::attachment const& attachment, net::interface_name const& host_name,
+                         std::optional<net::mac> const& mac, int pod, netlink::link const& bridge, config const& conf,
+                         cni::rollback& undo) {
+        try {
+            host.add_veth({.host = {.name = host_name, .mac = random_mac()},
+                           .peer = {.name = attachment.interface, .mac = mac ? *mac : random_mac()},
+                           .peer_netns = pod,
+                           .mtu = static_cast<std::uint32_t>(conf.mtu),
+                           .master = bridge.index,
+                           .host_up = false});
+        } catch (std::system_error const& e) {
+            if (e.code() != std::errc::file_exists) throw;
+            throw cni::error{cni::code::internal,
+                             host.find_link(host_name)
+                                 ? "the container " + attachment.container.str() + " is attached to the network " +
+                                       attachment.network.str() + " as " + attachment.interface.str() +
+                                       " already (its interface on the node is " + host_name.str() + "); DEL it first"
+                                 : "the interface " + attachment.interface.str() + " exists already in " +
+                                       attachment.netns + "; choose another CNI_IFNAME"};
+        }
+        undo.on_failure("delete the interface " + host_name.str(), [host_name] {
+            Netlink netlink;
+            if (auto const link = netlink.find_link(host_name)) netlink.delete_link(link->index);
+        });
+    }
+
+    static bool is_own(netlink::link const& link, cni::attachment const& attachment) {
+        // Without an alias it is what a killed ADD left between its first two messages.
+        return link.kind == "veth" &&
+               (link.alias.empty() || attachment_digest(link.alias, attachment.network) == attachment.digest());
+    }
+
+    /// The kernel tells carrier and operstate from a work queue (net/core/link_watch.c); only then does the bridge forward.
+    static void wait_operational(Netlink& host, netlink::index port) {
+        using namespace std::chrono_literals;
+        constexpr auto limit = 5s;
+        auto const deadline = std::chrono::steady_clock::now() + limit;
+        for (auto pause = 50us;; pause = std::min<std::chrono::microseconds>(pause * 2, 20ms)) {
+            auto const link = host.find_link(port);
+            if (link && link->operational) return;
+            if (!link || std::chrono::steady_clock::now() > deadline)
+                throw cni::error{cni::code::internal,
+                                 link ? "the bridge port " + link->name + " did not become operational within 5 s"
+                                      : "the bridge port was deleted by somebody else while it was set up"};
+            std::this_thread::sleep_for(pause);
+        }
+    }
+
+    /// Appends bridge, host end, pod's end, and the VLAN's gateway to the interfaces of the result.
+    static void report(cni::result& result, cni::attachment const& attachment, netlink::link const& bridge,
+                       netlink::link const& port, netlink::link const& pod, std::optional<netlink::link> const& vlan_gateway) {
+        auto const describe = [](netlink::link const& link, std::string sandbox) {
+            return cni::interface{.name = link.name, .mac = link.mac.is_zero() ? "" : link.mac.str(), .mtu = link.mtu,
+                                  .sandbox = std::move(sandbox)};
+        };
+        auto const pod_at = static_cast<unsigned>(result.interfaces.size() + 2);
+        result.interfaces.push_back(describe(bridge, {}));
+        result.interfaces.push_back(describe(port, {}));
+        result.interfaces.push_back(describe(pod, attachment.netns));
+        if (vlan_gateway) result.interfaces.push_back(describe(*vlan_gateway, {}));
+        for (cni::ip& ip : result.ips) ip.interface = pod_at;
+    }
+
+    /// Index of the attachment's interface in the result; /var/run and /run are one place.
+    static std::optional<unsigned> container_interface(cni::attachment const& attachment, cni::result const& previous) {
+        auto const same = [&](cni::interface const& i) {
+            if (i.name != attachment.interface.view() || i.sandbox.empty()) return false;
+            std::error_code gone;
+            return i.sandbox == attachment.netns || std::filesystem::equivalent(i.sandbox, attachment.netns, gone);
+        };
+        auto const at = ranges::find_if(previous.interfaces, same);
+        if (at == previous.interfaces.end()) return std::nullopt;
+        return static_cast<unsigned>(at - previous.interfaces.begin());
+    }
+
+    static void check_pod_link(Netlink& inside, netlink::link const& link, config const& conf, cni::result const& previous,
+                               unsigned interface, findings& found) {
+        if (link.kind != "veth") found.push_back("the pod's " + link.name + " is not a veth");
+        if (conf.disableContainerInterface == link.up)
+            found.push_back("the pod's " + link.name + (link.up ? " is up, and should be down" : " is down"));
+        auto const& told = previous.interfaces[interface];
+        if (auto const mac = net::mac::parse(told.mac); mac && *mac != link.mac)
+            found.push_back("the MAC address of the pod's " + link.name + " is " + link.mac.str() + ", and was " + told.mac);
+        auto const mtu = conf.mtu > 0 ? static_cast<std::uint32_t>(conf.mtu) : told.mtu;
+        if (mtu != 0 && link.mtu != mtu)
+            found.push_back("the MTU of the pod's " + link.name + " is " + std::to_string(link.mtu) + ", and should be " +
+                            std::to_string(mtu));
+        check_pod_interface(inside, link, previous, interface, found);
+    }
+
+    [[no_unique_address]] SpoofCheck spoof_check_;
+};
+
+} // namespace cnix::link

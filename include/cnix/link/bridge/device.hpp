@@ -1,0 +1,229 @@
+#pragma once
+#include <cnix/cni/attachment.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/cni/rollback.hpp>
+#include <cnix/link/bridge/config.hpp>
+#include <cnix/link/bridge/port.hpp>
+#include <cnix/link/pod_interface.hpp>
+#include <cnix/link/veth.hpp>
+
+#include <string>
+#include <vector>
+
+namespace cnix::link {
+
+/// /proc/sys path that makes the node forward packets of the family.
+inline std::string_view forwarding_sysctl(net::family family) {
+    return family == net::family::ipv4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+}
+
+/// "<bridge>.<vlan>", the interface that has the gateway's addresses of a VLAN. bridge_config::check() bounds its length.
+inline net::interface_name vlan_gateway_name(bridge_config const& config) {
+    return net::interface_name::parse(config.bridge.str() + "." + std::to_string(config.vlan)).value();
+}
+
+/// The other end of vlan_gateway_name()'s veth pair, a port of the bridge.
+inline net::interface_name vlan_gateway_port_name(bridge_config const& config) {
+    return net::interface_name::parse("veth" + cni::digest(vlan_gateway_name(config)).substr(0, 11)).value();
+}
+
+/// The bridge of an ADD: made if it is missing, used as it is if it is there. Pods of other ADDs may join it at any moment,
+/// so what a failed ADD did to it is taken back only if no other ADD holds it and it has no port but `pod_port` (the failed
+/// pod's) and the VLAN gateway's.
+template <netlink_backend Netlink>
+class bridge_device {
+  public:
+    bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port, cni::rollback& undo)
+        : host_{host}, config_{config}, own_ports_{pod_port.str()}, hold_{open(undo)} {
+        if (config.vlan != 0 && config.gateway()) own_ports_.push_back(vlan_gateway_port_name(config).str());
+    }
+
+    netlink::link const& link() const noexcept { return link_; }
+
+    /// The interface of the VLAN's gateway: one end of a veth pair whose other end is an access port of the bridge. Made if
+    /// it is missing; it serves all pods of the VLAN, so it stays.
+    netlink::link vlan_gateway(cni::rollback& undo) {
+        auto const name = vlan_gateway_name(config_);
+        if (auto const found = host_.find_link(name)) return *found;
+        auto const port_name = vlan_gateway_port_name(config_);
+        try {
+            host_.add_veth({.host = {.name = port_name, .mac = random_mac()},
+                            .peer = {.name = name, .mac = random_mac()},
+                            .mtu = link_.mtu,
+                            .master = link_.index});
+        } catch (std::system_error const& e) {
+            if (e.code() != std::errc::file_exists) throw;
+        }
+        auto const port = host_.find_link(port_name);
+        auto const gateway = host_.find_link(name);
+        if (!port || !gateway)
+            throw cni::error{cni::code::internal, "could not make the VLAN's gateway interface " + name.str() +
+                                                      ": an interface " + port_name.str() + " is in the way"};
+        on_failure(undo, "delete the interface " + name.str(), [index = gateway->index](Netlink& netlink) {
+            netlink.delete_link(index);
+        });
+        host_.change_link(port->index, {.addr_gen_mode = 1}); // IN6_ADDR_GEN_MODE_NONE: a port needs no IPv6 of its own
+        configure_vlans(host_, port->index, {.vlan = config_.vlan});
+        host_.change_link(gateway->index, {.up = true});
+        return *gateway;
+    }
+
+    /// Gives the device each gateway's address, and makes the node forward.
+    void add_gateways(netlink::link const& device, std::vector<cni::ip> const& ips, cni::rollback& undo) {
+        for (cni::ip const& ip : ips)
+            if (ip.gateway) add_gateway(device, *net::prefix::make(*ip.gateway, ip.address.length()), ips, undo);
+        for (auto family : {net::family::ipv4, net::family::ipv6}) {
+            if (!first_gateway(ips, family)) continue;
+            std::string const path{forwarding_sysctl(family)};
+            auto const before = host_.sysctl(path);
+            if (!before || *before == "1") continue;
+            host_.set_sysctl(path, "1");
+            on_failure(undo, "restore " + path, [path, before](Netlink& netlink) { netlink.set_sysctl(path, *before); });
+        }
+    }
+
+  private:
+    using hold = decltype(std::declval<Netlink&>().hold(std::declval<net::interface_name const&>()));
+
+    hold open(cni::rollback& undo) {
+        auto found = host_.find_link(config_.bridge);
+        bool const missing = !found;
+        if (missing) {
+            // A MAC address given at creation stays; otherwise the bridge would take the lowest one of its ports, and change
+            // it as they come and go.
+            netlink::bridge_spec const spec{.name = config_.bridge,
+                                            .mtu = static_cast<std::uint32_t>(config_.mtu),
+                                            .mac = random_mac(),
+                                            .vlan_filtering = config_.vlans()};
+            try {
+                host_.add_bridge(spec);
+            } catch (std::system_error const& e) {
+                if (e.code() != std::errc::file_exists) throw; // else another ADD was first
+            }
+            found = host_.find_link(config_.bridge);
+        }
+        if (!found) throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
+        link_ = *found;
+        if (link_.kind != "bridge")
+            throw cni::error{cni::code::invalid_network_config,
+                             "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
+                                 "\" already exists but is not a bridge; remove it, or set another `bridge`"};
+        auto held = host_.hold(config_.bridge);
+        if (missing) {
+            on_failure(undo, held, "delete the bridge " + link_.name,
+                       [index = link_.index](Netlink& netlink) { netlink.delete_link(index); });
+            try_sysctl(host_, interface_sysctl("ipv6", link_.name, "accept_ra"), "0");
+        }
+        netlink::link_change change;
+        if (!link_.up) change.up = true;
+        if (config_.promiscMode && !link_.promiscuous) change.promiscuous = true;
+        if (config_.vlans() && !link_.vlan_filtering) change.vlan_filtering = true;
+        if (change.up || change.promiscuous || change.vlan_filtering) {
+            host_.change_link(link_.index, change);
+            netlink::link_change back;
+            if (change.up) back.up = false;
+            if (change.promiscuous) back.promiscuous = false;
+            if (change.vlan_filtering) back.vlan_filtering = false;
+            on_failure(undo, held, "restore the bridge " + link_.name,
+                       [index = link_.index, back](Netlink& netlink) { netlink.change_link(index, back); });
+        }
+        return held;
+    }
+
+    void add_gateway(netlink::link const& device, net::prefix const& gateway, std::vector<cni::ip> const& ips,
+                     cni::rollback& undo) {
+        auto const here = host_.addresses(device.index);
+        if (ranges::contains(here, gateway, &netlink::link_address::address)) return;
+        for (auto const& [other, tentative, dad_failed] : here) {
+            if (other.family() != gateway.family() || other.address().is_link_local()) continue;
+            bool const ours = ranges::any_of(ips, [&](cni::ip const& ip) {
+                return ip.gateway == other.address() && ip.address.length() == other.length();
+            });
+            if (ours || (other.is_v6() && !other.overlaps(gateway))) continue;
+            if (!config_.forceAddress)
+                throw cni::error{cni::code::internal, "failed to set bridge addr: \"" + device.name +
+                                                          "\" already has an IP address different from " + gateway.str() +
+                                                          ": " + other.str() +
+                                                          "; remove it, or set `forceAddress` to replace it"};
+            host_.delete_address(device.index, other);
+            on_failure(undo, "give " + other.str() + " back to " + device.name,
+                       [index = device.index, other](Netlink& netlink) {
+                           netlink.add_address(index, {.address = other, .no_dad = true});
+                       });
+        }
+        try {
+            host_.add_address(device.index, {.address = gateway, .no_dad = true});
+        } catch (std::system_error const& e) {
+            if (e.code() == std::errc::file_exists) return; // another ADD was first
+            throw;
+        }
+        on_failure(undo, "take " + gateway.str() + " from " + device.name,
+                   [index = device.index, gateway](Netlink& netlink) { netlink.delete_address(index, gateway); });
+        // A bridge that others made gets the lowest MAC address of its ports, and changes it with them: pods would lose their
+        // gateway. Setting the one it has pins it. (Without ports it may have none yet.)
+        if (device.index == link_.index) host_.change_link(link_.index, {.mac = link_.mac.is_zero() ? random_mac() : link_.mac});
+    }
+
+    template <class F>
+    void on_failure(cni::rollback& undo, std::string what, F undo_change) {
+        on_failure(undo, hold_, std::move(what), std::move(undo_change));
+    }
+    template <class F>
+    void on_failure(cni::rollback& undo, hold const& held, std::string what, F undo_change) {
+        undo.on_failure(std::move(what), [held, bridge = link_.index, own = own_ports_, undo_change] {
+            Netlink netlink;
+            if (!held.alone()) return; // another ADD is using the bridge
+            auto const serves_others = [&](netlink::link const& link) {
+                return link.master == bridge && !ranges::contains(own, link.name);
+            };
+            if (!ranges::any_of(netlink.links(), serves_others)) undo_change(netlink);
+        });
+    }
+
+    Netlink& host_;
+    bridge_config const& config_;
+    std::vector<std::string> own_ports_;
+    netlink::link link_;
+    hold hold_;
+};
+
+/// Appends what of the bridge differs from what ADD made or found, given ADD's result. Promiscuous mode may be others' doing.
+template <netlink_backend Netlink>
+void check_bridge_device(Netlink& host, std::optional<netlink::link> const& bridge, bridge_config const& config,
+                         cni::result const& previous, findings& found) {
+    if (!bridge) {
+        found.push_back("the bridge " + config.bridge.str() + " is missing");
+        return;
+    }
+    if (bridge->kind != "bridge") {
+        found.push_back("the interface " + bridge->name + " is not a bridge");
+        return;
+    }
+    if (!bridge->up) found.push_back("the bridge " + bridge->name + " is down");
+    if (config.promiscMode && !bridge->promiscuous)
+        found.push_back("promiscuous mode of the bridge " + bridge->name + " is off, and should be on");
+    if (config.vlans() && !bridge->vlan_filtering)
+        found.push_back("VLAN filtering of the bridge " + bridge->name + " is off, and should be on");
+    if (!config.gateway()) return;
+
+    auto const device = config.vlan != 0 ? host.find_link(vlan_gateway_name(config)) : bridge;
+    if (!device) {
+        found.push_back("the VLAN's gateway interface " + vlan_gateway_name(config).str() + " is missing");
+        return;
+    }
+    if (!device->up && config.vlan != 0) found.push_back("the VLAN's gateway interface " + device->name + " is down");
+    auto const addresses = host.addresses(device->index);
+    for (cni::ip const& ip : previous.ips) {
+        if (!ip.gateway) continue;
+        auto const gateway = *net::prefix::make(*ip.gateway, ip.address.length());
+        if (!ranges::contains(addresses, gateway, &netlink::link_address::address))
+            found.push_back("the gateway address " + gateway.str() + " is missing on " + device->name);
+    }
+    for (auto family : {net::family::ipv4, net::family::ipv6}) {
+        if (!first_gateway(previous.ips, family)) continue;
+        if (auto const value = host.sysctl(forwarding_sysctl(family)); value && *value != "1")
+            found.push_back("the node does not forward: " + std::string{forwarding_sysctl(family)} + " is " + *value);
+    }
+}
+
+} // namespace cnix::link

@@ -1,0 +1,351 @@
+#pragma once
+#include <cnix/cni/read_result.hpp>
+#include <cnix/cni/result_json.hpp>
+#include <cnix/compose.hpp>
+#include <cnix/entry.hpp>
+
+#include <boost/hana/for_each.hpp>
+#include <boost/hana/tuple.hpp>
+
+#include <range/v3/algorithm/contains.hpp>
+
+#include <string>
+#include <utility>
+
+namespace cnix {
+
+namespace detail {
+
+/// Runs the steps of a verb that must not stop at the first failure, and reports all failures together.
+class attempts {
+  public:
+    template <class Step>
+    void operator()(Step&& step) {
+        try {
+            step();
+        } catch (cni::error const& e) {
+            add(e.code(), e.details().empty() ? e.message() : e.message() + " (" + e.details() + ")");
+        } catch (std::exception const& e) {
+            add(cni::code::internal, e.what());
+        }
+    }
+    void add(cni::code code, std::string const& message) {
+        if (message_.empty()) code_ = code;
+        message_.append(message_.empty() ? "" : "; ").append(message);
+    }
+    void throw_if_failed() const {
+        if (!message_.empty()) throw cni::error{code_, message_};
+    }
+
+  private:
+    cni::code code_ = cni::code::internal;
+    std::string message_;
+};
+
+inline std::string joined(findings const& found) {
+    std::string text;
+    for (std::string const& one : found) text.append(text.empty() ? "" : "; ").append(one);
+    return text;
+}
+
+/// Whether an Ipam serves the `ipam.type`.
+template <class Ipam>
+constexpr bool answers_to(std::string_view type) {
+    return std::string_view{Ipam::type}.empty() || type == Ipam::type;
+}
+
+/// A policy with what it was told.
+template <class Policy>
+struct slot {
+    Policy policy{};
+    cnix::settings<Policy> settings{};
+};
+
+/// A verb's request and the slots that serve it: what plugin and ipam_plugin share.
+template <class... Slots>
+class call {
+  public:
+    /// Faults of the configuration end an ADD, CHECK or STATUS. DEL and GC do what they can with what could be read: a value
+    /// with a fault has its default.
+    explicit call(cni::request const& request) : request_{request}, entry_{request.config} {
+        boost::hana::for_each(slots_, [&]<class Policy>(slot<Policy>& one) {
+            one.settings = entry_.template settings<Policy>();
+            one.settings.request = request;
+        });
+        auto const wrong_args = std::apply(
+            [&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); }, std::tie(at<Slots>()...));
+        bool const lenient = request.verb == cni::verb::del || request.verb == cni::verb::gc;
+        if (lenient) return;
+        if (!entry_.faults().empty())
+            throw cni::error{cni::code::invalid_network_config,
+                             "invalid network configuration: " + std::string{to_string(entry_.faults()).view()}};
+        if (!wrong_args.empty()) throw cni::error{cni::code::invalid_environment, joined(wrong_args)};
+    }
+
+    cni::request const& request() const noexcept { return request_; }
+    cnix::entry<Slots...> const& entry() const noexcept { return entry_; }
+    template <class Policy>
+    slot<Policy>& at() {
+        return boost::hana::at_c<index_of<Policy, Slots...>>(slots_);
+    }
+    template <class F>
+    void each(F f) {
+        boost::hana::for_each(slots_, f);
+    }
+
+    cni::attachment attachment() const {
+        return {{network(), cni::container_id::parse(request_.container_id).value(),
+                 net::interface_name::parse(request_.interface).value()},
+                request_.netns,
+                {}};
+    }
+    cni::network_name network() const { return cni::network_name::parse(request_.network).value(); }
+
+    std::optional<cni::result> previous() const {
+        auto const& raw = entry_.standard().prevResult;
+        if (raw.empty()) return std::nullopt;
+        return cni::read_result(request_.config, raw.json, "$.prevResult", request_.version);
+    }
+
+    void gc() {
+        auto const keep = cni::attachments_to_keep(entry_.standard(), network());
+        if (!keep)
+            throw cni::error{cni::code::invalid_network_config,
+                             "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage"};
+        for (config::fault const& fault : entry_.faults())
+            if (fault.path.view().find("attachments") != std::string_view::npos)
+                throw cni::error{cni::code::invalid_network_config,
+                                 "invalid network configuration: " + std::string{to_string(fault).view()}};
+        findings found;
+        each([&](auto& one) {
+            try {
+                one.policy.gc(*keep, one.settings, found);
+            } catch (std::exception const& e) {
+                found.emplace_back(e.what());
+            }
+        });
+        if (!found.empty()) throw cni::error{cni::code::internal, joined(found)};
+    }
+
+    void status() {
+        findings found;
+        each([&](auto& one) { one.policy.status(one.settings, found); });
+        if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
+    }
+
+  private:
+    cni::request const& request_;
+    cnix::entry<Slots...> entry_;
+    boost::hana::tuple<slot<Slots>...> slots_;
+};
+
+/// Runs an ADD; whatever it throws, what it did so far is undone in reverse, and what could not be undone is added to
+/// the error.
+template <class Add>
+auto all_or_nothing(Add&& add) {
+    cni::rollback undo;
+    auto const fail = [&](cni::code code, std::string message, std::string details) {
+        for (std::string const& failure : undo.undo()) message += "; " + failure;
+        throw cni::error{code, std::move(message), std::move(details)};
+    };
+    try {
+        auto outcome = add(undo);
+        undo.commit();
+        return outcome;
+    } catch (cni::error const& e) {
+        fail(e.code(), e.message(), e.details());
+    } catch (std::exception const& e) {
+        fail(cni::code::internal, e.what(), {});
+    }
+    std::terminate(); // fail() throws
+}
+
+} // namespace detail
+
+/// A CNI plugin made of four choices. Its verbs fold over the slots:
+///
+///     ADD     Ipam, Link, Nat; the first failure undoes what was done, in reverse
+///     DEL     Nat, Link, Ipam; each whatever happened to the others: the address is released last
+///     CHECK   every slot; all findings in one error
+///     GC      every slot drops what is not in the valid set
+///     STATUS  every slot says whether an ADD could succeed now
+///
+/// Every verb throws cni::error, whose code and text are for the runtime.
+template <class Link, class Ipam, class Nat, class Ns>
+class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
+  public:
+    static constexpr std::string_view name = Link::name;
+
+    /// Returns the result as it is printed, in the configuration's version.
+    static std::string add(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, ipam_settings] = verb.template at<Ipam>();
+        auto& [link, link_settings] = verb.template at<Link>();
+        auto& [nat, nat_settings] = verb.template at<Nat>();
+        auto const attachment = verb.attachment();
+        auto pod = Ns::open(request.netns);
+        refuse_own_netns(pod, request);
+        auto const previous = verb.previous();
+
+        return detail::all_or_nothing([&](cni::rollback& undo) {
+            typename Ipam::lease lease;
+            if (verb.entry().has_ipam()) {
+                lease = ipam.add(attachment, ipam_settings, undo);
+                if (lease.ips.empty()) throw cni::error{cni::code::internal, "IPAM plugin returned missing IP config"};
+            }
+            cni::result result;
+            static_cast<cni::lease&>(result) = lease;
+            link.add(attachment, link_settings, pod, lease, result, undo);
+            nat.add(attachment, nat_settings, result, undo);
+            if (auto const& dns = verb.entry().standard().dns; dns.given()) result.dns = dns.value();
+            return cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version);
+        });
+    }
+
+    static void del(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, ipam_settings] = verb.template at<Ipam>();
+        auto& [link, link_settings] = verb.template at<Link>();
+        auto& [nat, nat_settings] = verb.template at<Nat>();
+        auto attachment = verb.attachment();
+        auto pod = Ns::find(request.netns);
+        if (pod) refuse_own_netns(*pod, request);
+        Ns* const maybe_pod = pod ? &*pod : nullptr;
+        bool const own_ipam = detail::answers_to<Ipam>(verb.entry().ipam_type());
+
+        detail::attempts attempt;
+        // What cannot be told is searched by name, so a failure here is none of DEL's.
+        detail::attempts{}([&] {
+            if (auto const previous = verb.previous()) attachment.addresses = own_addresses(*previous, attachment);
+        });
+        if (attachment.addresses.empty() && verb.entry().has_ipam() && own_ipam)
+            detail::attempts{}([&] {
+                if (auto const lease = ipam.find(attachment, ipam_settings))
+                    for (cni::ip const& ip : lease->ips) attachment.addresses.push_back(ip.address.address());
+            });
+        if (attachment.addresses.empty())
+            detail::attempts{}([&] { attachment.addresses = link.addresses(attachment, link_settings, maybe_pod); });
+
+        attempt([&] { nat.del(attachment, nat_settings); });
+        attempt([&] { link.del(attachment, link_settings, maybe_pod); });
+        if (verb.entry().has_ipam())
+            attempt([&] {
+                if (!own_ipam)
+                    throw cni::error{cni::code::invalid_network_config,
+                                     "the address was not released: `ipam.type` is \"" +
+                                         std::string{verb.entry().ipam_type()} + "\", and this plugin's is \"" +
+                                         std::string{std::string_view{Ipam::type}} +
+                                         "\"; DEL with `bridge-delegate`, or the plugin that ADDed it"};
+                ipam.del(attachment, ipam_settings);
+            });
+        attempt.throw_if_failed();
+    }
+
+    static void check(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, ipam_settings] = verb.template at<Ipam>();
+        auto& [link, link_settings] = verb.template at<Link>();
+        auto& [nat, nat_settings] = verb.template at<Nat>();
+        auto attachment = verb.attachment();
+        auto pod = Ns::open(request.netns);
+        refuse_own_netns(pod, request);
+        auto const previous = verb.previous();
+        if (!previous) throw cni::error{cni::code::invalid_network_config, "Required prevResult missing"};
+        attachment.addresses = own_addresses(*previous, attachment);
+
+        findings found;
+        auto const collect = [&](auto&& step) {
+            try {
+                step();
+            } catch (std::exception const& e) {
+                found.emplace_back(e.what());
+            }
+        };
+        if (verb.entry().has_ipam()) collect([&] { ipam.check(attachment, ipam_settings, *previous, found); });
+        collect([&] { link.check(attachment, link_settings, pod, *previous, found); });
+        collect([&] { nat.check(attachment, nat_settings, *previous, found); });
+        if (!found.empty()) throw cni::error{cni::code::internal, detail::joined(found)};
+    }
+
+    static void gc(cni::request const& request) { call{request}.gc(); }
+    static void status(cni::request const& request) { call{request}.status(); }
+
+  private:
+    struct call : detail::call<Ipam, Link, Nat> {
+        using detail::call<Ipam, Link, Nat>::call;
+    };
+
+    static void refuse_own_netns(Ns const& pod, cni::request const& request) {
+        if (pod.is_current() && !request.netns_override)
+            throw cni::error{cni::code::invalid_netns, "plugin's netns and netns from CNI_NETNS should not be the same",
+                             "CNI_NETNS is " + request.netns + "; CNI_NETNS_OVERRIDE=1 allows it"};
+    }
+
+    /// What this plugin made, after what the plugins before it in the chain did.
+    static cni::result chained(cni::result previous, cni::result own) {
+        auto const shift = static_cast<unsigned>(previous.interfaces.size());
+        for (cni::ip& ip : own.ips)
+            if (ip.interface) *ip.interface += shift;
+        auto const append = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+        append(previous.interfaces, own.interfaces);
+        append(previous.ips, own.ips);
+        append(previous.routes, own.routes);
+        if (!own.dns.empty()) previous.dns = std::move(own.dns);
+        return previous;
+    }
+
+    /// The addresses of the attachment's interface in a result that may have other interfaces' too.
+    static std::vector<net::address> own_addresses(cni::result const& previous, cni::attachment const& attachment) {
+        std::vector<net::address> addresses;
+        for (cni::ip const& ip : previous.ips) {
+            bool const other = ip.interface && *ip.interface < previous.interfaces.size() &&
+                               previous.interfaces[*ip.interface].name != attachment.interface.view();
+            if (!other) addresses.push_back(ip.address.address());
+        }
+        return addresses;
+    }
+};
+
+/// An Ipam by itself, as an IPAM plugin that other plugins delegate to.
+template <class Ipam>
+class ipam_plugin {
+    static_assert(ipam_policy<Ipam>, "cnix: `Ipam` does not model cnix::ipam_policy; write what the notes below miss, or put a "
+                                     "model such as cnix::ipam::host_local there; docs/compose.md#ipam");
+
+  public:
+    static constexpr std::string_view name = Ipam::type;
+
+    static std::string add(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, settings] = verb.template at<Ipam>();
+        return detail::all_or_nothing([&](cni::rollback& undo) {
+            cni::result result;
+            static_cast<cni::lease&>(result) = ipam.add(verb.attachment(), settings, undo);
+            return cni::to_json(result, request.version);
+        });
+    }
+    static void del(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, settings] = verb.template at<Ipam>();
+        ipam.del(verb.attachment(), settings);
+    }
+    static void check(cni::request const& request) {
+        call verb{request};
+        auto& [ipam, settings] = verb.template at<Ipam>();
+        findings found;
+        ipam.check(verb.attachment(), settings, verb.previous().value_or(cni::result{}), found);
+        if (!found.empty()) throw cni::error{cni::code::internal, detail::joined(found)};
+    }
+    static void gc(cni::request const& request) { call{request}.gc(); }
+    static void status(cni::request const& request) { call{request}.status(); }
+
+  private:
+    struct call : detail::call<Ipam> {
+        explicit call(cni::request const& request) : detail::call<Ipam>{request} {
+            if (!this->entry().has_ipam())
+                throw cni::error{cni::code::invalid_network_config, "IPAM config missing 'ipam' key"};
+        }
+    };
+};
+
+} // namespace cnix
