@@ -18,53 +18,55 @@ using index = int;
 /// A network interface as the kernel tells of it.
 struct link {
     netlink::index index = 0;
-    std::string name = {};
-    std::string kind = {}; ///< IFLA_INFO_KIND: "bridge", "veth", ...; empty for hardware and lo
-    net::mac mac = {};
+    std::string name{};
+    std::string kind{}; ///< IFLA_INFO_KIND: "bridge", "veth", ...; empty for hardware and lo
+    net::mac mac{};
     std::uint32_t mtu = 0;
     bool up = false;          ///< IFF_UP: set up by the administrator
     bool operational = false; ///< IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell)
     bool promiscuous = false; ///< IFF_PROMISC
     netlink::index master = 0;
-    netlink::index peer = 0;  ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
-    std::string alias = {};        ///< IFLA_IFALIAS
+    netlink::index peer = 0;     ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
+    std::string alias{};         ///< IFLA_IFALIAS
     bool vlan_filtering = false; ///< of a bridge: IFLA_BR_VLAN_FILTERING
 };
 
 struct bridge_spec {
     net::interface_name name;
     std::uint32_t mtu = 0; ///< 0: the kernel's choice
-    /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the ports.
-    std::optional<net::mac> mac = {};
-    bool vlan_filtering = false;
+    /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the
+    /// ports.
+    std::optional<net::mac> mac{};
+    bool vlan_filtering =
+        false; ///< ignored without an error by a kernel that cannot: look at link::vlan_filtering
     bool up = true;
 };
 
 struct veth_end {
     net::interface_name name;
-    std::optional<net::mac> mac = {}; ///< given, udev leaves it alone (addr_assign_type SET)
+    std::optional<net::mac> mac{}; ///< given, udev leaves it alone (addr_assign_type SET)
 };
 
 /// A veth pair made by one RTM_NEWLINK: `host` here, `peer` in another namespace or here too.
 struct veth_spec {
     veth_end host;
     veth_end peer;
-    int peer_netns = -1; ///< descriptor of the peer's namespace; -1: the same one
-    std::uint32_t mtu = 0; ///< of both ends; 0: the kernel's choice
+    int peer_netns = -1;       ///< descriptor of the peer's namespace; -1: the same one
+    std::uint32_t mtu = 0;     ///< of both ends; 0: the kernel's choice
     netlink::index master = 0; ///< of the host end
-    bool host_up = true; ///< the peer cannot be created up (ENOTCONN, drivers/net/veth.c)
+    bool host_up = true;       ///< the peer cannot be created up (ENOTCONN, drivers/net/veth.c)
 };
 
 /// Only what is given is changed, in one message.
 struct link_change {
-    std::optional<bool> up = {};
-    std::optional<netlink::index> master = {}; ///< 0 releases from the master
-    std::optional<net::mac> mac = {};
-    std::optional<bool> promiscuous = {};
-    std::optional<std::uint32_t> mtu = {};
-    std::optional<std::string> alias = {}; ///< at most 255 bytes (IFALIASZ - 1)
-    std::optional<int> addr_gen_mode = {}; ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made
-    std::optional<bool> vlan_filtering = {}; ///< of a bridge
+    std::optional<bool> up{};
+    std::optional<netlink::index> master{}; ///< 0 releases from the master
+    std::optional<net::mac> mac{};
+    std::optional<bool> promiscuous{};
+    std::optional<std::uint32_t> mtu{};
+    std::optional<std::string> alias{};   ///< at most 255 bytes (IFALIASZ - 1)
+    std::optional<int> addr_gen_mode{};   ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made
+    std::optional<bool> vlan_filtering{}; ///< of a bridge
 };
 
 /// Attributes of a bridge's port (IFLA_BRPORT_*).
@@ -75,7 +77,8 @@ struct bridge_port {
     friend bool operator==(bridge_port const&, bridge_port const&) = default;
 };
 
-/// An entry of a port's VLAN table (BRIDGE_VLAN_INFO_*).
+/// An entry of a port's VLAN table (BRIDGE_VLAN_INFO_*). A port has one PVID: adding another entry with
+/// `pvid` takes it from the former.
 struct port_vlan {
     std::uint16_t vid = 0;
     bool pvid = false;
@@ -84,50 +87,52 @@ struct port_vlan {
     friend auto operator<=>(port_vlan const&, port_vlan const&) = default;
 };
 
+/// An IPv4 address shorter than /31 gets the subnet's last address as its broadcast address.
 struct address_spec {
-    net::prefix address;
+    net::prefix address{};
     /// IPv6: usable at once, without duplicate address detection (IFA_F_NODAD).
     bool no_dad = false;
 };
 
 /// An address as the kernel tells of it.
 struct link_address {
-    net::prefix address;
+    net::prefix address{};
     bool tentative = false;  ///< duplicate address detection is under way
     bool dad_failed = false; ///< somebody else has the address
 };
 
 struct route_spec {
-    net::prefix dst;
-    std::optional<net::address> gateway = {};
+    net::prefix dst{};
+    std::optional<net::address> gateway{};
     netlink::index device = 0;
-    std::uint32_t priority = 0; ///< 0: the kernel's choice (1024 for IPv6)
-    std::uint32_t table = 254;  ///< RT_TABLE_MAIN
-    std::optional<std::uint32_t> scope = {}; ///< absent: link without a gateway, else global
-    std::uint32_t mtu = 0;    ///< RTAX_MTU; 0: not set
-    std::uint32_t advmss = 0; ///< RTAX_ADVMSS; 0: not set
-    std::uint8_t protocol = 3; ///< RTPROT_BOOT, what `ip route` writes
-    std::optional<net::address> source = {}; ///< RTA_PREFSRC
-    bool onlink = false; ///< RTNH_F_ONLINK: the gateway is taken to be on the device's link
+    std::uint32_t priority = 0;           ///< 0: the kernel's choice (1024 for IPv6)
+    std::uint32_t table = 254;            ///< RT_TABLE_MAIN
+    std::optional<std::uint32_t> scope{}; ///< absent: link without a gateway, else global
+    std::uint32_t mtu = 0;                ///< RTAX_MTU; 0: not set
+    std::uint32_t advmss = 0;             ///< RTAX_ADVMSS; 0: not set
+    std::uint8_t protocol = 3;            ///< RTPROT_BOOT, what `ip route` writes
+    std::optional<net::address> source{}; ///< RTA_PREFSRC
+    bool onlink = false;                  ///< RTNH_F_ONLINK: the gateway is taken to be on the device's link
 };
 
+/// A policy rule that looks up a table.
 struct rule_spec {
     net::family family = net::family::ipv4;
-    std::uint32_t priority = 0;
+    std::uint32_t priority = 0; ///< always written: 0 comes before every other rule
     std::uint32_t table = 254;
-    std::optional<net::prefix> source = {};
-    std::optional<net::prefix> destination = {};
-    std::string input_interface = {}; ///< empty: any
+    std::optional<net::prefix> source{};
+    std::optional<net::prefix> destination{};
+    std::string input_interface{}; ///< empty: any
     std::uint32_t mark = 0;
-    std::uint32_t mask = 0; ///< 0: the mark is not looked at
+    std::uint32_t mask = 0;    ///< 0: the mark is not looked at
     std::uint8_t protocol = 0; ///< FRA_PROTOCOL
 
     friend bool operator==(rule_spec const&, rule_spec const&) = default;
 };
 
 struct neighbour_spec {
-    net::address address;
-    net::mac mac = {};
+    net::address address{};
+    net::mac mac{};
     netlink::index device = 0; ///< the entry is permanent (NUD_PERMANENT)
 
     friend bool operator==(neighbour_spec const&, neighbour_spec const&) = default;
@@ -137,63 +142,87 @@ struct neighbour_spec {
 
 namespace cnix {
 
-/// The kernel's network configuration of one network namespace: the one that is current when the object is made.
-/// Sockets are opened on first use at the earliest in the constructor, and stay bound to that namespace; sysctls
-/// are those of the namespace that is current at the call.
+/// The kernel's network configuration of one network namespace: the one that is current when the object is
+/// made. Sockets are opened on first use at the earliest in the constructor, and stay bound to that
+/// namespace; sysctls are those of the namespace that is current at the call.
 ///
-/// Errors: every operation throws std::system_error whose code() is the kernel's errno and whose what() names the
-/// operation and the object (`add the veth "veth1"`). Adding what exists is std::errc::file_exists. Deleting what is
-/// not there is no error: it returns false. A dump that the kernel reports as interrupted (NLM_F_DUMP_INTR) is
-/// repeated. An operation on an interface that is gone throws std::errc::no_such_device.
+/// Errors: every operation throws std::system_error whose code() is the kernel's errno and whose what() names
+/// the operation and the object (`add the veth "veth1"`), and has the kernel's own words if it sends any.
+/// Adding what exists is std::errc::file_exists, except that add_port_vlan gives an existing entry the new
+/// flags. Deleting what is not there, also because its interface is gone, is no error: it returns false. A
+/// dump that the kernel reports as interrupted (NLM_F_DUMP_INTR) is repeated. Any other operation on an
+/// interface that is gone throws std::errc::no_such_device, except neighbours(), which finds none.
 ///
-/// Laws (tests/laws/netlink_laws.hpp): what was added is found; what was deleted is not; deleting twice returns true,
-/// then false; a failed add changes nothing.
+/// Routes: a route is another if its destination, table, priority, gateway or device differs. add_route of
+/// one that differs only in gateway or device is accepted: IPv6 spreads over both (ECMP), IPv4 uses the
+/// newer. replace_route puts it in the place of one with the same destination, table and priority. Gateways
+/// must be reachable: std::errc::network_unreachable for IPv4, host_unreachable for IPv6 (`onlink` avoids
+/// it). delete_route takes the first that has what is given; mtu, advmss, source are not looked at.
+/// delete_rule likewise.
+///
+/// Neighbours: an interface that goes down loses them.
+///
+/// Laws (tests/laws/netlink_laws.hpp): what was added is found; what was deleted is not; deleting twice
+/// returns true, then false; a failed add changes nothing.
 template <class Netlink>
-concept netlink_backend =
-    std::default_initializable<Netlink> &&
-    requires(Netlink netlink, netlink::index index, net::interface_name const& name, net::prefix const& prefix,
-             std::string_view path, std::string_view text, netlink::bridge_spec const& bridge,
-             netlink::veth_spec const& veth, netlink::link_change const& change, netlink::bridge_port const& port,
-             netlink::port_vlan const& vlan, netlink::address_spec const& address, netlink::route_spec const& route,
-             netlink::rule_spec const& rule, netlink::neighbour_spec const& neighbour, net::family family) {
-        // links
-        { netlink.find_link(name) } -> std::same_as<std::optional<netlink::link>>;
-        { netlink.find_link(index) } -> std::same_as<std::optional<netlink::link>>;
-        { netlink.links() } -> std::same_as<std::vector<netlink::link>>;
-        { netlink.add_bridge(bridge) } -> std::same_as<void>;
-        { netlink.add_veth(veth) } -> std::same_as<void>;
-        { netlink.change_link(index, change) } -> std::same_as<void>;
-        { netlink.delete_link(index) } -> std::same_as<bool>;
-        // bridge ports
-        { netlink.port(index) } -> std::same_as<std::optional<netlink::bridge_port>>; // nothing: not a port
-        { netlink.change_port(index, port) } -> std::same_as<void>;
-        { netlink.port_vlans(index) } -> std::same_as<std::vector<netlink::port_vlan>>; // sorted by vid
-        { netlink.add_port_vlan(index, vlan) } -> std::same_as<void>;
-        { netlink.delete_port_vlan(index, vlan) } -> std::same_as<bool>;
-        // addresses
-        { netlink.addresses(index) } -> std::same_as<std::vector<netlink::link_address>>;
-        { netlink.add_address(index, address) } -> std::same_as<void>;
-        { netlink.delete_address(index, prefix) } -> std::same_as<bool>;
-        // routes of every table but `local`; with an index: those out of that device
-        { netlink.routes(family) } -> std::same_as<std::vector<netlink::route_spec>>;
-        { netlink.add_route(route) } -> std::same_as<void>;
-        { netlink.replace_route(route) } -> std::same_as<void>;
-        { netlink.delete_route(route) } -> std::same_as<bool>;
-        // policy rules
-        { netlink.rules(family) } -> std::same_as<std::vector<netlink::rule_spec>>;
-        { netlink.add_rule(rule) } -> std::same_as<void>;
-        { netlink.delete_rule(rule) } -> std::same_as<bool>;
-        // neighbours
-        { netlink.neighbours(index) } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
-        { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
-        { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
-        // A hold on an interface that several cnix processes of this namespace may have at once: hold.alone() makes it
-        // the only one, or returns false while there are others. The kernel drops it with the process.
-        { netlink.hold(name).alone() } -> std::same_as<bool>;
-        // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end in what is read
-        { netlink.sysctl(path) } -> std::same_as<std::optional<std::string>>; // nothing: there is none
-        { netlink.set_sysctl(path, text) } -> std::same_as<void>;
-    };
+concept netlink_backend = std::default_initializable<Netlink> &&
+                          requires(Netlink netlink, netlink::index index, net::interface_name const& name,
+                                   net::prefix const& prefix, std::string_view path, std::string_view text,
+                                   netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
+                                   netlink::link_change const& change, netlink::bridge_port const& port,
+                                   netlink::port_vlan const& vlan, netlink::address_spec const& address,
+                                   netlink::route_spec const& route, netlink::rule_spec const& rule,
+                                   netlink::neighbour_spec const& neighbour, net::family family) {
+                              // links
+                              { netlink.find_link(name) } -> std::same_as<std::optional<netlink::link>>;
+                              { netlink.find_link(index) } -> std::same_as<std::optional<netlink::link>>;
+                              { netlink.links() } -> std::same_as<std::vector<netlink::link>>;
+                              { netlink.add_bridge(bridge) } -> std::same_as<void>;
+                              { netlink.add_veth(veth) } -> std::same_as<void>;
+                              { netlink.change_link(index, change) } -> std::same_as<void>;
+                              { netlink.delete_link(index) } -> std::same_as<bool>;
+                              // bridge ports
+                              {
+                                  netlink.port(index)
+                              } -> std::same_as<std::optional<netlink::bridge_port>>; // nothing: not a port
+                              { netlink.change_port(index, port) } -> std::same_as<void>;
+                              {
+                                  netlink.port_vlans(index)
+                              } -> std::same_as<std::vector<netlink::port_vlan>>; // sorted by vid
+                              { netlink.add_port_vlan(index, vlan) } -> std::same_as<void>;
+                              { netlink.delete_port_vlan(index, vlan) } -> std::same_as<bool>;
+                              // addresses
+                              {
+                                  netlink.addresses(index)
+                              } -> std::same_as<std::vector<netlink::link_address>>;
+                              { netlink.add_address(index, address) } -> std::same_as<void>;
+                              { netlink.delete_address(index, prefix) } -> std::same_as<bool>;
+                              // unicast routes of every table but `local`, one entry a next hop; with an
+                              // index: those out of that device
+                              { netlink.routes(family) } -> std::same_as<std::vector<netlink::route_spec>>;
+                              {
+                                  netlink.routes(family, index)
+                              } -> std::same_as<std::vector<netlink::route_spec>>;
+                              { netlink.add_route(route) } -> std::same_as<void>;
+                              { netlink.replace_route(route) } -> std::same_as<void>;
+                              { netlink.delete_route(route) } -> std::same_as<bool>;
+                              // policy rules
+                              { netlink.rules(family) } -> std::same_as<std::vector<netlink::rule_spec>>;
+                              { netlink.add_rule(rule) } -> std::same_as<void>;
+                              { netlink.delete_rule(rule) } -> std::same_as<bool>;
+                              // neighbours
+                              {
+                                  netlink.neighbours(index)
+                              } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
+                              { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
+                              { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
+                              // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
+                              // in what is read
+                              {
+                                  netlink.sysctl(path)
+                              } -> std::same_as<std::optional<std::string>>; // nothing: there is none
+                              { netlink.set_sysctl(path, text) } -> std::same_as<void>;
+                          };
 
 namespace archetypes {
 /// What a policy may use of a netlink backend, and no more; declared only.
