@@ -1,0 +1,344 @@
+#pragma once
+#include <cnix/concepts/nft_backend.hpp>
+#include <cnix/net/prefix.hpp>
+
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <memory>
+#include <net/if.h>
+#include <stdexcept>
+#include <system_error>
+
+namespace cnix::backends::detail {
+
+/// Questions to the kernel's nf_tables (linux/netfilter/nf_tables.h), asked over netlink itself:
+/// libnftables 1.0.6 prints `get element` as text even when asked for JSON, and has to be loaded first.
+class nft_queries {
+  public:
+    nft_queries() : socket_{::nl_socket_alloc(), ::nl_socket_free} {
+        if (!socket_) throw std::bad_alloc{};
+        if (int const error = ::nl_connect(socket_.get(), NETLINK_NETFILTER); error < 0)
+            fail("open a netlink socket of family netfilter", error);
+        ::nl_socket_set_buffer_size(socket_.get(), 1 << 20, 0);
+    }
+
+    std::optional<nft::chain> find_chain(nft::table_id const& table, std::string_view name) {
+        std::optional<nft::chain> found;
+        auto const ask = [&](message& request) {
+            request.text(NFTA_CHAIN_TABLE, table.name);
+            request.text(NFTA_CHAIN_NAME, name);
+        };
+        query(NFT_MSG_GETCHAIN, 0, table, ask, [&](nlattr* const attributes, int size) {
+            nlattr* chain[NFTA_CHAIN_MAX + 1];
+            parse(chain, attributes, size);
+            found.emplace();
+            found->references = big_endian(chain[NFTA_CHAIN_USE]);
+            if (!chain[NFTA_CHAIN_HOOK]) return;
+            nlattr* hook[NFTA_HOOK_MAX + 1];
+            parse_nested(hook, chain[NFTA_CHAIN_HOOK]);
+            found->type = string(chain[NFTA_CHAIN_TYPE]);
+            found->hook = hook_name(big_endian(hook[NFTA_HOOK_HOOKNUM]));
+            found->priority = static_cast<int>(big_endian(hook[NFTA_HOOK_PRIORITY]));
+        });
+        // NFTA_CHAIN_USE counts the chain's own rules too (nf_tables_newrule in
+        // net/netfilter/nf_tables_api.c).
+        if (found) found->references -= std::min(found->references, count_rules(table, name));
+        return found;
+    }
+
+    std::optional<nft::element> find_element(nft::set_id const& set, nft::key const& key) {
+        std::optional<nft::element> found;
+        auto const bytes = encode(set.type, key);
+        auto const ask = [&](message& request) {
+            request.text(NFTA_SET_ELEM_LIST_TABLE, set.table.name);
+            request.text(NFTA_SET_ELEM_LIST_SET, set.name);
+            nesting const elements{request, NFTA_SET_ELEM_LIST_ELEMENTS};
+            nesting const element{request, NFTA_LIST_ELEM};
+            nesting const data{request, NFTA_SET_ELEM_KEY};
+            request.bytes(NFTA_DATA_VALUE, bytes.data(), bytes.size());
+        };
+        query(NFT_MSG_GETSETELEM, 0, set.table, ask, [&](nlattr* const attributes, int size) {
+            each_element(attributes, size, [&](raw_element const& raw) { found = decode(set.type, raw); });
+        });
+        return found;
+    }
+
+    std::vector<nft::element> elements(nft::set_id const& set) {
+        std::vector<raw_element> raw;
+        auto const ask = [&](message& request) {
+            request.text(NFTA_SET_ELEM_LIST_TABLE, set.table.name);
+            request.text(NFTA_SET_ELEM_LIST_SET, set.name);
+        };
+        auto const take = [&](nlattr* const attributes, int size) {
+            each_element(attributes, size, [&](raw_element one) { raw.push_back(std::move(one)); });
+        };
+        // A dump that a commit interrupts is asked for again.
+        while (!query(NFT_MSG_GETSETELEM, NLM_F_DUMP, set.table, ask, take)) raw.clear();
+
+        std::vector<nft::element> found;
+        bool const intervals = std::ranges::any_of(raw, &raw_element::ends_interval);
+        if (intervals) // an end is the first key after the interval; where one ends and another begins, the
+                       // end sorts first
+            std::ranges::sort(raw, [](auto const& a, auto const& b) {
+                return std::pair{a.key, !a.ends_interval} < std::pair{b.key, !b.ends_interval};
+            });
+        for (auto const& one : raw) {
+            if (!one.ends_interval)
+                found.push_back(decode(set.type, one));
+            else if (!found.empty())
+                found.back().last = decode(set.type, one).key;
+            // else: the kernel's end of what lies below the first interval
+        }
+        if (intervals)
+            for (auto& one : found) one.last = one.last ? before(*one.last) : highest(set.type);
+        return found;
+    }
+
+  private:
+    struct raw_element {
+        std::vector<std::uint8_t> key;
+        bool ends_interval = false;
+        std::string chain;
+        std::string comment;
+    };
+
+    class message {
+      public:
+        message(int type, int flags, nft::table_id const& table)
+            : message_{::nlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_REQUEST | flags),
+                       ::nlmsg_free} {
+            if (!message_) throw std::bad_alloc{};
+            ::nfgenmsg header{};
+            header.nfgen_family = table.family == "inet" ? NFPROTO_INET : NFPROTO_BRIDGE;
+            header.version = NFNETLINK_V0;
+            enough(::nlmsg_append(get(), &header, sizeof header, NLMSG_ALIGNTO));
+        }
+        ::nl_msg* get() { return message_.get(); }
+        void text(int type, std::string_view value) {
+            enough(::nla_put_string(get(), type, std::string{value}.c_str()));
+        }
+        void bytes(int type, void const* data, std::size_t size) {
+            enough(::nla_put(get(), type, static_cast<int>(size), data));
+        }
+
+      private:
+        static void enough(int error) {
+            if (error < 0)
+                throw std::length_error{"nftables: a question does not fit into a netlink message"};
+        }
+        std::unique_ptr<::nl_msg, decltype(&::nlmsg_free)> message_;
+    };
+
+    class nesting {
+      public:
+        nesting(message& outer, int type) : outer_{outer}, start_{::nla_nest_start(outer.get(), type)} {
+            if (!start_) throw std::length_error{"nftables: a question does not fit into a netlink message"};
+        }
+        nesting(nesting const&) = delete;
+        nesting& operator=(nesting const&) = delete;
+        ~nesting() { ::nla_nest_end(outer_.get(), start_); }
+
+      private:
+        message& outer_;
+        ::nlattr* start_;
+    };
+
+    using answer = std::function<void(::nlattr*, int)>;
+
+    /// False if a dump was interrupted. What is not there, nf_tables included, is no answer and no error.
+    bool query(int type, int flags, nft::table_id const& table, std::function<void(message&)> const& ask,
+               answer const& take) {
+        message request{type, flags, table};
+        ask(request);
+        struct state {
+            answer const& take;
+            std::exception_ptr failure;
+        } state{take, nullptr};
+        ::nl_socket_modify_cb(
+            socket_.get(), NL_CB_VALID, NL_CB_CUSTOM,
+            [](::nl_msg* received, void* argument) -> int {
+                auto& s = *static_cast<struct state*>(argument);
+                try {
+                    auto* const header = ::nlmsg_hdr(received);
+                    s.take(::nlmsg_attrdata(header, sizeof(::nfgenmsg)),
+                           ::nlmsg_attrlen(header, sizeof(::nfgenmsg)));
+                    return NL_OK;
+                } catch (...) { // must not pass through libnl
+                    s.failure = std::current_exception();
+                    return NL_STOP;
+                }
+            },
+            &state);
+        int error = ::nl_send_auto(socket_.get(), request.get()); // adds NLM_F_ACK
+        if (error >= 0) error = ::nl_recvmsgs_default(socket_.get());
+        // With NLM_F_ACK the acknowledgement of a single answer comes as a message of its own.
+        if (error >= 0 && !(flags & NLM_F_DUMP)) error = ::nl_wait_for_ack(socket_.get());
+        if (state.failure) std::rethrow_exception(state.failure);
+        switch (error) {
+        case -NLE_DUMP_INTR:
+            return false;
+        case -NLE_OBJ_NOTFOUND:
+        case -NLE_INVAL: // nfnetlink without nf_tables (nfnetlink_rcv_msg)
+        case -NLE_OPNOTSUPP:
+            return true;
+        default:
+            if (error < 0)
+                fail("ask the kernel about table " + std::string{table.family} + ' ' +
+                         std::string{table.name},
+                     error);
+            return true;
+        }
+    }
+
+    std::uint32_t count_rules(nft::table_id const& table, std::string_view chain) {
+        std::uint32_t count = 0;
+        auto const ask = [&](message& request) {
+            request.text(NFTA_RULE_TABLE, table.name);
+            request.text(NFTA_RULE_CHAIN, chain);
+        };
+        while (!query(NFT_MSG_GETRULE, NLM_F_DUMP, table, ask, [&](nlattr*, int) { ++count; })) count = 0;
+        return count;
+    }
+
+    template <std::size_t Size> static void parse(::nlattr* (&table)[Size], ::nlattr* attributes, int size) {
+        if (int const error = ::nla_parse(table, static_cast<int>(Size) - 1, attributes, size, nullptr);
+            error < 0)
+            fail("read the kernel's answer", error);
+    }
+    template <std::size_t Size> static void parse_nested(::nlattr* (&table)[Size], ::nlattr* outer) {
+        parse(table, static_cast<::nlattr*>(::nla_data(outer)), ::nla_len(outer));
+    }
+    static std::string string(::nlattr* attribute) {
+        if (!attribute) return {};
+        auto const* data = static_cast<char const*>(::nla_data(attribute));
+        return {data, ::strnlen(data, static_cast<std::size_t>(::nla_len(attribute)))};
+    }
+    static std::uint32_t big_endian(::nlattr* attribute) {
+        std::uint32_t value = 0;
+        if (attribute && ::nla_len(attribute) == 4)
+            for (int i = 0; i < 4; ++i)
+                value = value << 8 | static_cast<std::uint8_t*>(::nla_data(attribute))[i];
+        return value;
+    }
+    static std::string hook_name(std::uint32_t number) {
+        static constexpr char const* names[]{"prerouting", "input",       "forward",
+                                             "output",     "postrouting", "ingress"};
+        return number < std::size(names) ? names[number] : "hook " + std::to_string(number);
+    }
+
+    static void each_element(::nlattr* attributes, int size, std::function<void(raw_element)> const& take) {
+        ::nlattr* list[NFTA_SET_ELEM_LIST_MAX + 1];
+        parse(list, attributes, size);
+        if (!list[NFTA_SET_ELEM_LIST_ELEMENTS]) return;
+        ::nlattr* position = nullptr;
+        int rest = 0;
+        nla_for_each_nested(position, list[NFTA_SET_ELEM_LIST_ELEMENTS], rest) {
+            ::nlattr* one[NFTA_SET_ELEM_MAX + 1];
+            parse_nested(one, position);
+            if (!one[NFTA_SET_ELEM_KEY]) continue; // the catch-all element
+            raw_element element;
+            ::nlattr* data[NFTA_DATA_MAX + 1];
+            parse_nested(data, one[NFTA_SET_ELEM_KEY]);
+            if (data[NFTA_DATA_VALUE]) {
+                auto const* bytes = static_cast<std::uint8_t const*>(::nla_data(data[NFTA_DATA_VALUE]));
+                element.key.assign(bytes, bytes + ::nla_len(data[NFTA_DATA_VALUE]));
+            }
+            element.ends_interval = (big_endian(one[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END) != 0;
+            if (one[NFTA_SET_ELEM_DATA]) {
+                parse_nested(data, one[NFTA_SET_ELEM_DATA]);
+                if (data[NFTA_DATA_VERDICT]) {
+                    ::nlattr* verdict[NFTA_VERDICT_MAX + 1];
+                    parse_nested(verdict, data[NFTA_DATA_VERDICT]);
+                    element.chain = string(verdict[NFTA_VERDICT_CHAIN]);
+                }
+            }
+            if (one[NFTA_SET_ELEM_USERDATA]) element.comment = comment(one[NFTA_SET_ELEM_USERDATA]);
+            take(std::move(element));
+        }
+    }
+
+    /// User data is nft's own: triples of type, length and value. Type 0 is the comment, with its final NUL
+    /// (NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h).
+    static std::string comment(::nlattr* userdata) {
+        auto const* at = static_cast<std::uint8_t const*>(::nla_data(userdata));
+        auto const* const end = at + ::nla_len(userdata);
+        while (end - at >= 2 && end - at - 2 >= at[1]) {
+            if (at[0] == 0) {
+                auto const* text = reinterpret_cast<char const*>(at + 2);
+                return {text, ::strnlen(text, at[1])};
+            }
+            at += 2 + at[1];
+        }
+        return {};
+    }
+
+    // Every part of a concatenated key fills whole registers of 4 bytes.
+    static constexpr std::size_t mac_at = IFNAMSIZ;
+
+    static std::vector<std::uint8_t> encode(nft::key_type type, nft::key const& key) {
+        std::vector<std::uint8_t> bytes;
+        auto const put_port = [&](net::interface_name const& port) {
+            bytes.assign(port.view().begin(), port.view().end());
+            bytes.resize(IFNAMSIZ);
+        };
+        switch (type) {
+        case nft::key_type::ipv4:
+        case nft::key_type::ipv6: {
+            auto const& address = std::get<net::address>(key);
+            auto const all = address.bytes();
+            bytes.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(address.size()));
+            break;
+        }
+        case nft::key_type::port:
+            put_port(std::get<net::interface_name>(key));
+            break;
+        case nft::key_type::port_mac:
+            put_port(std::get<nft::port_mac>(key).port);
+            for (auto byte : std::get<nft::port_mac>(key).mac.bytes()) bytes.push_back(byte);
+            bytes.resize(IFNAMSIZ + 8);
+        }
+        return bytes;
+    }
+
+    static nft::element decode(nft::key_type type, raw_element const& raw) {
+        return {decode_key(type, raw.key), std::nullopt, raw.chain, raw.comment};
+    }
+    static nft::key decode_key(nft::key_type type, std::vector<std::uint8_t> const& bytes) {
+        auto const port = [&] {
+            auto const* text = reinterpret_cast<char const*>(bytes.data());
+            return net::interface_name::parse(
+                {text, ::strnlen(text, std::min<std::size_t>(bytes.size(), IFNAMSIZ))});
+        };
+        if (type == nft::key_type::ipv4 || type == nft::key_type::ipv6) {
+            if (auto const address = net::address::from_bytes(bytes)) return *address;
+        } else if (type == nft::key_type::port) {
+            if (auto const name = port()) return *name;
+        } else if (auto const name = port(); name && bytes.size() >= mac_at + 6) {
+            std::array<std::uint8_t, 6> mac{};
+            std::copy_n(bytes.begin() + mac_at, 6, mac.begin());
+            return nft::port_mac{*name, net::mac{mac}};
+        }
+        throw std::runtime_error{"nftables: a set of ours holds an element of another type"};
+    }
+    static nft::key before(nft::key const& key) { return std::get<net::address>(key).previous(); }
+    static nft::key highest(nft::key_type type) {
+        return net::prefix::any(type == nft::key_type::ipv4 ? net::family::ipv4 : net::family::ipv6).last();
+    }
+
+    [[noreturn]] static void fail(std::string const& what, int error) {
+        throw std::runtime_error{"nftables: cannot " + what + ": " + ::nl_geterror(error)};
+    }
+
+    std::unique_ptr<::nl_sock, decltype(&::nl_socket_free)> socket_;
+};
+
+} // namespace cnix::backends::detail

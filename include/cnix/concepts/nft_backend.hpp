@@ -1,0 +1,108 @@
+#pragma once
+#include <cnix/net/address.hpp>
+#include <cnix/net/interface_name.hpp>
+#include <cnix/net/mac.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace cnix::nft {
+
+/// A table by its family as nft spells it ("inet", "bridge") and its name.
+struct table_id {
+    std::string_view family;
+    std::string_view name;
+
+    friend bool operator==(table_id const&, table_id const&) = default;
+};
+
+/// The key types in use, as nft spells them: ipv4_addr, ipv6_addr, ifname, ifname . ether_addr.
+enum class key_type : std::uint8_t { ipv4, ipv6, port, port_mac };
+
+/// A set or map, and what it is keyed by.
+struct set_id {
+    table_id table;
+    std::string name;
+    key_type type = key_type::ipv4;
+};
+
+/// An interface together with a source address seen on it.
+struct port_mac {
+    net::interface_name port;
+    net::mac mac;
+
+    friend bool operator==(port_mac const&, port_mac const&) = default;
+};
+
+using key = std::variant<net::address, net::interface_name, port_mac>;
+
+struct element {
+    nft::key key;
+    /// Of an interval set: the interval's highest key; else absent.
+    std::optional<nft::key> last;
+    std::string chain;   ///< of a verdict map: the chain that its goto or jump leads to
+    std::string comment; ///< at most 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN)
+
+    friend bool operator==(element const&, element const&) = default;
+};
+
+struct chain {
+    std::string hook; ///< "postrouting", ...; empty: not a base chain
+    std::string type; ///< of a base chain: "nat", "filter"
+    int priority = 0; ///< of a base chain
+    /// Rules and map elements that lead here. While there is one, the chain cannot be deleted (EBUSY).
+    std::uint32_t references = 0;
+
+    friend bool operator==(chain const&, chain const&) = default;
+};
+
+} // namespace cnix::nft
+
+namespace cnix {
+
+/// What drives nftables: scripts in nft's language to change state, typed questions to learn it. A handle for
+/// the network namespace that is current at its first use.
+///
+///   run           one script, one transaction: all of it is done, or nothing. Throws cni::error with nft's
+///   own words. dry_run       the same questions to the kernel, and nothing is changed. find_chain    nothing
+///   if the table or the chain is not there. rules         of a chain in order, each in nft's syntax as the
+///   subset of it that cnix writes spells it (JSON of
+///                 libnftables for what is beyond that subset); empty if there is no such chain.
+///   find_element  one element by its key. Costs the same however many there are.
+///   elements      all of a set or map, in no order; empty if it is not there. Of an interval set, its
+///   intervals.
+///
+/// The questions do not throw for what is not there, and are answered without loading what run needs, except
+/// `rules`.
+///
+/// Minimal model: archetypes::nft.
+template <class Nft>
+concept nft_backend = std::default_initializable<Nft> &&
+                      requires(Nft nft, std::string_view script, std::string_view chain,
+                               nft::table_id const& table, nft::set_id const& set, nft::key const& key) {
+                          { nft.run(script) } -> std::same_as<void>;
+                          { nft.dry_run(script) } -> std::same_as<void>;
+                          { nft.find_chain(table, chain) } -> std::same_as<std::optional<nft::chain>>;
+                          { nft.rules(table, chain) } -> std::same_as<std::vector<std::string>>;
+                          { nft.find_element(set, key) } -> std::same_as<std::optional<nft::element>>;
+                          { nft.elements(set) } -> std::same_as<std::vector<nft::element>>;
+                      };
+
+namespace archetypes {
+struct nft {
+    void run(std::string_view script);
+    void dry_run(std::string_view script);
+    std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const&, std::string_view chain);
+    std::vector<std::string> rules(cnix::nft::table_id const&, std::string_view chain);
+    std::optional<cnix::nft::element> find_element(cnix::nft::set_id const&, cnix::nft::key const&);
+    std::vector<cnix::nft::element> elements(cnix::nft::set_id const&);
+};
+static_assert(nft_backend<nft>);
+} // namespace archetypes
+
+} // namespace cnix

@@ -1,0 +1,110 @@
+#pragma once
+#include <cnix/concepts/nft_script.hpp>
+#include <cnix/net/prefix.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cnix::nat::nftables_layout {
+
+/// What nat::nftables keeps in the kernel:
+///
+///     table inet cnix {
+///       map pods4 { type ipv4_addr : verdict; elements = { 10.1.0.5 comment "<attachment>" : goto net-mynet
+///       } } map pods6 { type ipv6_addr : verdict } set subnets4-mynet { type ipv4_addr; flags interval;
+///       auto-merge; elements = { 10.1.0.0/16 } } set subnets6-mynet { type ipv6_addr; flags interval;
+///       auto-merge } chain outbound    { ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return; masquerade
+///       } chain postrouting { type nat hook postrouting priority srcnat; ip saddr vmap @pods4; ip6 saddr
+///       vmap @pods6 } chain net-mynet   { ip daddr @subnets4-mynet return; ip6 daddr @subnets6-mynet return;
+///       goto outbound }
+///     }
+///
+/// A pod is an element; a network is a chain, which its pods' elements hold (EBUSY), and which holds
+/// `outbound`. So the kernel refuses to delete a network's chain while it has a pod, and `outbound` while
+/// there is a network; a transaction that deletes one of them with what belongs to it cannot take away what
+/// another process has just added.
+
+constexpr inline nft::table_id table{"inet", "cnix"};
+constexpr inline std::string_view outbound = "outbound";
+constexpr inline std::string_view postrouting = "postrouting";
+constexpr inline int srcnat = 100; ///< NF_IP_PRI_NAT_SRC
+
+inline nft::set_id pods(net::family family) {
+    bool const v4 = family == net::family::ipv4;
+    return {table, v4 ? "pods4" : "pods6", v4 ? nft::key_type::ipv4 : nft::key_type::ipv6};
+}
+inline std::string network_chain(cni::network_name const& network) {
+    return nft::network_object("net", network);
+}
+inline nft::set_id subnets(cni::network_name const& network, net::family family) {
+    bool const v4 = family == net::family::ipv4;
+    return {table, nft::network_object(v4 ? "subnets4" : "subnets6", network), pods(family).type};
+}
+
+// The rules, in nft's words as nft lists them.
+
+inline std::vector<std::string> postrouting_rules() {
+    return {"ip saddr vmap @pods4", "ip6 saddr vmap @pods6"};
+}
+inline std::vector<std::string> outbound_rules() {
+    return {"ip daddr 224.0.0.0/4 return", "ip6 daddr ff00::/8 return", "masquerade"};
+}
+inline std::vector<std::string> network_rules(cni::network_name const& network) {
+    return {"ip daddr @" + subnets(network, net::family::ipv4).name + " return",
+            "ip6 daddr @" + subnets(network, net::family::ipv6).name + " return",
+            "goto " + std::string{outbound}};
+}
+
+// Commands of a transaction, one a line.
+
+namespace detail {
+inline std::string chain_with_rules(std::string_view chain, std::string_view base,
+                                    std::vector<std::string> const& rules) {
+    std::string const name = nft::text(table) + ' ' + std::string{chain};
+    std::string script = "add chain " + name + std::string{base} + "\nflush chain " + name + '\n';
+    for (auto const& rule : rules) script += "add rule " + name + ' ' + rule + '\n';
+    return script;
+}
+} // namespace detail
+
+/// Makes whatever of table and network is missing, and the rules of their chains what they should be. Can be
+/// repeated and run by many at once.
+inline std::string make(cni::network_name const& network) {
+    std::string script = "add table " + nft::text(table) + '\n';
+    script += "add map " + nft::text(pods(net::family::ipv4)) + " { type ipv4_addr : verdict; }\n";
+    script += "add map " + nft::text(pods(net::family::ipv6)) + " { type ipv6_addr : verdict; }\n";
+    script += detail::chain_with_rules(outbound, "", outbound_rules());
+    script += detail::chain_with_rules(
+        postrouting, " { type nat hook postrouting priority " + std::to_string(srcnat) + "; }",
+        postrouting_rules());
+    script += "add set " + nft::text(subnets(network, net::family::ipv4)) +
+              " { type ipv4_addr; flags interval; auto-merge; }\n";
+    script += "add set " + nft::text(subnets(network, net::family::ipv6)) +
+              " { type ipv6_addr; flags interval; auto-merge; }\n";
+    return script + detail::chain_with_rules(network_chain(network), "", network_rules(network));
+}
+
+inline std::string add_pod(nft::set_id const& map, net::address const& pod, cni::attachment_id const& owner) {
+    return "create element " + nft::text(map) + " { " + pod.str() + " comment \"" + nft::comment(owner) +
+           "\" : goto " + network_chain(owner.network) + " }\n";
+}
+inline std::string add_subnet(cni::network_name const& network, net::prefix const& subnet) {
+    return "add element " + nft::text(subnets(network, subnet.family())) + " { " + subnet.str() + " }\n";
+}
+inline std::string delete_pod(nft::set_id const& map, net::address const& pod) {
+    return "delete element " + nft::text(map) + " { " + pod.str() + " }\n";
+}
+/// Refused while the network has a pod.
+inline std::string delete_network(cni::network_name const& network) {
+    return "delete chain " + nft::text(table) + ' ' + network_chain(network) + '\n' + //
+           "delete set " + nft::text(subnets(network, net::family::ipv4)) + '\n' +    //
+           "delete set " + nft::text(subnets(network, net::family::ipv6)) + '\n';
+}
+/// Refused while there is a network.
+inline std::string delete_table() {
+    return "delete chain " + nft::text(table) + ' ' + std::string{outbound} + "\ndelete table " +
+           nft::text(table) + '\n';
+}
+
+} // namespace cnix::nat::nftables_layout
