@@ -118,7 +118,7 @@ class nft_queries {
                        ::nlmsg_free} {
             if (!message_) throw std::bad_alloc{};
             ::nfgenmsg header{};
-            header.nfgen_family = table.family == "inet" ? NFPROTO_INET : NFPROTO_BRIDGE;
+            header.nfgen_family = family_number(table.family);
             header.version = NFNETLINK_V0;
             enough(::nlmsg_append(get(), &header, sizeof header, NLMSG_ALIGNTO));
         }
@@ -131,6 +131,13 @@ class nft_queries {
         }
 
       private:
+        static std::uint8_t family_number(std::string_view family) {
+            if (family == "inet") return NFPROTO_INET;
+            if (family == "bridge") return NFPROTO_BRIDGE;
+            if (family == "ip") return NFPROTO_IPV4;
+            if (family == "ip6") return NFPROTO_IPV6;
+            throw std::invalid_argument{"nftables: unknown family " + std::string{family}};
+        }
         static void enough(int error) {
             if (error < 0)
                 throw std::length_error{"nftables: a question does not fit into a netlink message"};

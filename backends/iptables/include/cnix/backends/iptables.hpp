@@ -1,0 +1,104 @@
+#pragma once
+#include <cnix/backends/nftables/queries.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/iptables_backend.hpp>
+#include <cnix/sys/child_process.hpp>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <nettle/sha2.h>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+
+namespace cnix::backends {
+
+/// The programs of iptables, of either flavour (nft, legacy). They are looked up in PATH, then in /usr/sbin
+/// and /sbin, which container runtimes often leave out. Copies share one netlink socket.
+class iptables {
+  public:
+    void restore(net::family family, std::string_view commands) {
+        run_restore(family, commands, {"--noflush", "--wait"});
+    }
+    void test(net::family family, std::string_view commands) {
+        run_restore(family, commands, {"--noflush", "--wait", "--test"});
+    }
+
+    std::vector<std::string> save(net::family family) {
+        std::vector<std::string> lines;
+        auto const text = run({program(family, "-save"), "-t", "nat"}, {});
+        for (std::size_t begin = 0; begin < text.size();) {
+            auto const end = std::min(text.find('\n', begin), text.size());
+            lines.push_back(text.substr(begin, end - begin));
+            begin = end + 1;
+        }
+        return lines;
+    }
+
+    /// The nft flavour's chain, asked of the kernel. The legacy flavour's cannot be asked for alone: that it
+    /// uses the table at all is told by /proc/net/ip_tables_names.
+    bool may_have(net::family family, std::string_view chain) {
+        if (!queries_) queries_ = std::make_shared<detail::nft_queries>();
+        nft::table_id const table{family == net::family::ipv4 ? "ip" : "ip6", "nat"};
+        if (queries_->find_chain(table, chain)) return true;
+        std::ifstream names{family == net::family::ipv4 ? "/proc/net/ip_tables_names"
+                                                        : "/proc/net/ip6_tables_names"};
+        for (std::string line; std::getline(names, line);)
+            if (line == "nat") return true;
+        return false;
+    }
+
+    static std::string sha512(std::string_view text) {
+        ::sha512_ctx context;
+        ::sha512_init(&context);
+        ::sha512_update(&context, text.size(), reinterpret_cast<std::uint8_t const*>(text.data()));
+        std::array<std::uint8_t, SHA512_DIGEST_SIZE> digest{};
+        ::sha512_digest(&context, digest.size(), digest.data());
+        std::string hex;
+        for (auto byte : digest) {
+            hex += "0123456789abcdef"[byte >> 4];
+            hex += "0123456789abcdef"[byte & 15];
+        }
+        return hex;
+    }
+
+  private:
+    static void run_restore(net::family family, std::string_view commands, std::vector<std::string> options) {
+        options.insert(options.begin(), program(family, "-restore"));
+        run(std::move(options), std::string{"*nat\n"}.append(commands).append("COMMIT\n"));
+    }
+
+    static std::string program(net::family family, std::string_view suffix) {
+        auto const name = std::string{family == net::family::ipv4 ? "iptables" : "ip6tables"}.append(suffix);
+        char const* const path = std::getenv("PATH");
+        auto const directories = std::string{path ? path : ""} + ":/usr/sbin:/sbin:";
+        for (std::size_t begin = 0; begin < directories.size();) {
+            auto const end = directories.find(':', begin);
+            auto const file = directories.substr(begin, end - begin) + '/' + name;
+            // An empty or relative directory would mean wherever the runtime happens to be.
+            if (file.starts_with('/') && end != begin && ::access(file.c_str(), X_OK) == 0) return file;
+            begin = end + 1;
+        }
+        throw cni::error{cni::code::plugin_not_available,
+                         "cnix: iptables: cannot find `" + name +
+                             "` in PATH, /usr/sbin or /sbin; install the package `iptables`"};
+    }
+
+    static std::string run(std::vector<std::string> arguments, std::string_view input) {
+        auto const name = arguments.front();
+        auto outcome = sys::run({.arguments = std::move(arguments), .input = input});
+        if (outcome.success()) return std::move(outcome.out);
+        auto const reason = outcome.err.substr(0, outcome.err.find('\n'));
+        throw cni::error{cni::code::internal,
+                         "cnix: iptables: " + name + " failed (" + outcome.ending() + "): " + reason,
+                         outcome.err + std::string{input}};
+    }
+
+    std::shared_ptr<detail::nft_queries> queries_;
+};
+
+static_assert(iptables_backend<iptables>);
+
+} // namespace cnix::backends

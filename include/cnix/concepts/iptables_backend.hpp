@@ -1,0 +1,49 @@
+#pragma once
+#include <cnix/net/address.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cnix {
+
+/// What drives the `nat` table of iptables and ip6tables. A handle for the network namespace that is current
+/// when it is used.
+///
+///   restore    commands as `iptables -t nat` takes them, one a line ("-A POSTROUTING ..."): all of them are
+///   done, or
+///              nothing. One process. Throws cni::error with the program's own words.
+///   test       the same without a change, as far as the program can tell.
+///   save       the lines of `iptables-save -t nat`: chains (":NAME ...") and rules ("-A NAME ..."). One
+///   process, and it
+///              grows with the table. A rule's line, with -D for -A, deletes it.
+///   may_have   whether the family has a chain of that name in `nat`. "No" is certain; "yes" may be said for
+///   not
+///              knowing. Starts no process.
+///   sha512     of the text, as 128 lower-case hex digits.
+///
+/// Minimal model: archetypes::iptables.
+template <class Iptables>
+concept iptables_backend =
+    std::default_initializable<Iptables> &&
+    requires(Iptables iptables, net::family family, std::string_view commands, std::string_view chain) {
+        { iptables.restore(family, commands) } -> std::same_as<void>;
+        { iptables.test(family, commands) } -> std::same_as<void>;
+        { iptables.save(family) } -> std::same_as<std::vector<std::string>>;
+        { iptables.may_have(family, chain) } -> std::same_as<bool>;
+        { Iptables::sha512(chain) } -> std::same_as<std::string>;
+    };
+
+namespace archetypes {
+struct iptables {
+    void restore(net::family, std::string_view commands);
+    void test(net::family, std::string_view commands);
+    std::vector<std::string> save(net::family);
+    bool may_have(net::family, std::string_view chain);
+    static std::string sha512(std::string_view);
+};
+static_assert(iptables_backend<iptables>);
+} // namespace archetypes
+
+} // namespace cnix

@@ -1,0 +1,294 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/iptables_backend.hpp>
+#include <cnix/concepts/nat_policy.hpp>
+#include <cnix/config/checker.hpp>
+#include <cnix/nat/iptables_layout.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cnix::nat {
+
+struct iptables_config {
+    bool ipMasq = false;
+    config::text ipMasqBackend; ///< "iptables" or absent
+
+    constexpr void check(config::checker& found) const {
+        if (ipMasqBackend == "nftables")
+            found.fault(
+                "ipMasqBackend",
+                "this plugin masquerades with iptables: for nftables use the plugin `bridge`, or leave "
+                "`ipMasqBackend` out");
+        else if (!ipMasqBackend.empty() && ipMasqBackend != "iptables")
+            found.fault("ipMasqBackend", config::concat("unknown backend `", ipMasqBackend,
+                                                        "`: write `iptables`, or leave "
+                                                        "`ipMasqBackend` out"));
+    }
+};
+
+/// Masquerades with the chains and rules of the reference plugins (iptables_layout).
+///
+/// A verb is one iptables-restore a family: what is expected to be right is tried, and refused as a whole if
+/// it is not; only then is the table read. DEL does not trust `ipMasq`, which may have changed since ADD, but
+/// starts a process only if the container can have a chain.
+template <iptables_backend Iptables> class iptables {
+  public:
+    using config = iptables_config;
+    static constexpr std::string_view name = "iptables";
+
+    void add(cni::attachment const& attachment, settings<iptables> const& settings, cni::result const& result,
+             cni::rollback& undo) {
+        if (!settings.config.ipMasq) return;
+        auto const rules = iptables_layout::rules::of<Iptables>(attachment);
+        for (auto const& [family, ips] : by_family(result)) {
+            retry([&](int attempt) {
+                bool const shared = attempt > 0 || iptables_.may_have(family, rules.chain);
+                auto const commands = shared ? additions(rules, family, ips) : creation(rules, family, ips);
+                if (!commands.empty()) iptables_.restore(family, commands);
+            });
+            std::vector<net::address> pods;
+            for (auto const& ip : ips) pods.push_back(ip.address());
+            undo.on_failure(
+                "remove the masquerading of " + attachment.container.str(),
+                [self = *this, rules, f = family, pods]() mutable { self.remove(rules, f, pods); });
+        }
+    }
+
+    void del(cni::attachment const& attachment, settings<iptables> const&) {
+        auto const rules = iptables_layout::rules::of<Iptables>(attachment);
+        for (auto family : {net::family::ipv4, net::family::ipv6}) {
+            std::vector<net::address> pods;
+            for (auto const& address : attachment.addresses)
+                if (address.family() == family) pods.push_back(address);
+            // Addresses of the other family alone: this one has none.
+            if (pods.empty() && !attachment.addresses.empty()) continue;
+            remove(rules, family, pods);
+        }
+    }
+
+    void check(cni::attachment const& attachment, settings<iptables> const& settings,
+               cni::result const& result, findings& found) {
+        if (!settings.config.ipMasq) return;
+        auto const rules = iptables_layout::rules::of<Iptables>(attachment);
+        for (auto const& [family, ips] : by_family(result)) {
+            auto const now = read(rules, family);
+            auto const missing = [&, f = family](std::string_view chain, std::string const& rule) {
+                found.push_back(std::string{f == net::family::ipv4 ? "iptables" : "ip6tables"} +
+                                ": missing in table nat: -A " + std::string{chain} + ' ' + rule);
+            };
+            auto const masquerade = std::ranges::find(now.chain, rules.masquerade(family));
+            if (masquerade == now.chain.end()) missing(rules.chain, rules.masquerade(family));
+            for (auto const& ip : ips) {
+                if (!contains(now.jumps, rules.jump(ip.address())))
+                    missing(iptables_layout::postrouting, rules.jump(ip.address()));
+                // After the MASQUERADE rule it has no effect.
+                if (std::find(now.chain.begin(), masquerade, rules.accept(ip)) == masquerade)
+                    missing(rules.chain, rules.accept(ip));
+            }
+        }
+    }
+
+    void gc(cni::valid_attachments const& valid, settings<iptables> const&, findings& found) {
+        std::set<std::string> kept;
+        for (auto const& [container, interface] : valid.pairs())
+            kept.insert(iptables_layout::chain<Iptables>(valid.network(), container));
+        for (auto family : {net::family::ipv4, net::family::ipv6}) {
+            try {
+                retry([&](int) {
+                    if (auto const commands = collection(valid.network(), kept, family); !commands.empty())
+                        iptables_.restore(family, commands);
+                });
+            } catch (std::exception const& e) {
+                found.push_back("cannot remove stale masquerading of network " + valid.network().str() +
+                                ": " + e.what());
+            }
+        }
+    }
+
+    void status(settings<iptables> const& settings, findings& found) {
+        if (!settings.config.ipMasq) return;
+        try {
+            // ip6tables is not asked: a node without it serves IPv4 networks.
+            iptables_.test(net::family::ipv4, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");
+        } catch (std::exception const& e) {
+            found.push_back(std::string{"masquerading with iptables would fail: "} + e.what());
+        }
+    }
+
+  private:
+    /// What the table holds of one container, rules without "-A <chain> ".
+    struct state {
+        bool exists = false;            ///< the chain
+        std::vector<std::string> jumps; ///< of POSTROUTING to the chain
+        std::vector<std::string> chain;
+    };
+
+    template <class Attempt> static void retry(Attempt&& attempt) {
+        constexpr int attempts =
+            4; // one expected, one after reading, two for others who change it at the same time
+        for (int i = 0;; ++i) {
+            try {
+                attempt(i);
+                return;
+            } catch (cni::error const& e) {
+                if (i + 1 == attempts || e.code() == cni::code::plugin_not_available) throw;
+            }
+        }
+    }
+
+    static std::map<net::family, std::vector<net::prefix>> by_family(cni::result const& result) {
+        std::map<net::family, std::vector<net::prefix>> families;
+        for (auto const& ip : result.ips) families[ip.address.family()].push_back(ip.address);
+        return families;
+    }
+
+    static bool contains(std::vector<std::string> const& rules, std::string const& rule) {
+        return std::ranges::find(rules, rule) != rules.end();
+    }
+    static std::string append(std::string_view chain, std::string_view rule) {
+        return command("-A ", chain, rule);
+    }
+    static std::string erase(std::string_view chain, std::string_view rule) {
+        return command("-D ", chain, rule);
+    }
+    static std::string command(std::string_view verb, std::string_view chain, std::string_view rule) {
+        return std::string{verb}.append(chain).append(" ").append(rule).append("\n");
+    }
+    static std::string delete_chain(std::string const& chain) {
+        return "-F " + chain + "\n-X " + chain + '\n';
+    }
+
+    /// For a container without a chain. Not ":CHAIN", which empties a chain that is there: -N fails then.
+    static std::string creation(iptables_layout::rules const& rules, net::family family,
+                                std::vector<net::prefix> const& ips) {
+        std::string commands = "-N " + rules.chain + '\n';
+        std::set<std::string> accepts;
+        for (auto const& ip : ips) accepts.insert(rules.accept(ip));
+        for (auto const& rule : accepts) commands += append(rules.chain, rule);
+        commands += append(rules.chain, rules.masquerade(family));
+        for (auto const& ip : ips) commands += append(iptables_layout::postrouting, rules.jump(ip.address()));
+        return commands;
+    }
+
+    /// What is missing of it.
+    std::string additions(iptables_layout::rules const& rules, net::family family,
+                          std::vector<net::prefix> const& ips) {
+        auto const now = read(rules, family);
+        if (!now.exists) return creation(rules, family, ips);
+        std::string commands;
+        std::set<std::string> accepts;
+        for (auto const& ip : ips) accepts.insert(rules.accept(ip));
+        auto const masquerade = std::ranges::find(now.chain, rules.masquerade(family));
+        for (auto const& rule : accepts) {
+            if (std::find(now.chain.begin(), masquerade, rule) != masquerade) continue;
+            if (contains(now.chain, rule)) commands += erase(rules.chain, rule); // behind MASQUERADE, in vain
+            commands += command("-I ", rules.chain, "1 " + rule);
+        }
+        if (masquerade == now.chain.end()) commands += append(rules.chain, rules.masquerade(family));
+        for (auto const& ip : ips)
+            if (auto const jump = rules.jump(ip.address()); !contains(now.jumps, jump))
+                commands += append(iptables_layout::postrouting, jump);
+        return commands;
+    }
+
+    /// Removes the jumps of the addresses, all of them if none is given, and the chain with the last one.
+    void remove(iptables_layout::rules const& rules, net::family family,
+                std::vector<net::address> const& pods) {
+        retry([&](int attempt) {
+            if (!iptables_.may_have(family, rules.chain)) return;
+            std::string commands;
+            if (attempt == 0 && !pods.empty()) { // the container's only interface on the network
+                for (auto const& pod : pods) commands += erase(iptables_layout::postrouting, rules.jump(pod));
+                commands += delete_chain(rules.chain);
+            } else {
+                commands = removals(rules, family, pods);
+            }
+            if (!commands.empty()) iptables_.restore(family, commands);
+        });
+    }
+
+    std::string removals(iptables_layout::rules const& rules, net::family family,
+                         std::vector<net::address> const& pods) {
+        auto const now = read(rules, family);
+        std::string commands;
+        std::vector<net::address> left;
+        for (auto const& jump : now.jumps) {
+            // The reference once wrote the whole prefix ("-s 10.22.0.2/16"), which iptables keeps as the
+            // network: such a rule is every interface's in it, and goes with the first.
+            auto const source = iptables_layout::saved_rule{"", jump}.match("-s ");
+            bool const gone = pods.empty() || !source || std::ranges::any_of(pods, [&](auto const& pod) {
+                                  return source->contains(pod);
+                              });
+            if (gone)
+                commands += erase(iptables_layout::postrouting, jump);
+            else
+                left.push_back(source->address());
+        }
+        if (left.empty()) return now.exists ? commands + delete_chain(rules.chain) : commands;
+        for (auto const& rule : now.chain) {
+            iptables_layout::saved_rule const accept{"", rule};
+            auto const subnet = accept.match("-d ");
+            bool const unused =
+                accept.target() == "ACCEPT" && subnet &&
+                std::ranges::none_of(left, [&](auto const& pod) { return subnet->contains(pod); });
+            if (unused) commands += erase(rules.chain, rule);
+        }
+        return commands;
+    }
+
+    state read(iptables_layout::rules const& rules, net::family family) {
+        state now;
+        for (auto const& line : iptables_.save(family)) {
+            if (line.starts_with(':' + rules.chain + ' ')) now.exists = true;
+            auto const rule = iptables_layout::saved_rule::parse(line);
+            if (!rule) continue;
+            if (rule->chain == rules.chain) now.chain.emplace_back(rule->rest);
+            if (rule->chain == iptables_layout::postrouting && rule->target() == rules.chain)
+                now.jumps.emplace_back(rule->rest);
+        }
+        return now;
+    }
+
+    /// Deletes the network's chains that are not to be kept, with the jumps to them.
+    std::string collection(cni::network_name const& network, std::set<std::string> const& kept,
+                           net::family family) {
+        auto const of_network = iptables_layout::comment_start(network);
+        std::string jumps, others;
+        std::set<std::string> chains;
+        auto const lines = iptables_.save(family);
+        auto const stale = [&](std::string_view chain) {
+            return chain.starts_with("CNI-") && chain.size() == 28 && !kept.contains(std::string{chain});
+        };
+        for (auto const& line : lines) {
+            auto const rule = iptables_layout::saved_rule::parse(line);
+            if (!rule || rule->rest.find(of_network) == rule->rest.npos) continue;
+            if (rule->chain == iptables_layout::postrouting && stale(rule->target())) {
+                jumps += erase(rule->chain, rule->rest);
+                chains.emplace(rule->target());
+            } else if (stale(rule->chain)) {
+                chains.emplace(rule->chain);
+            }
+        }
+        for (auto const& chain : chains) others += delete_chain(chain);
+        return jumps + others;
+    }
+
+    Iptables iptables_;
+};
+
+} // namespace cnix::nat
+
+BOOST_HANA_ADAPT_STRUCT(cnix::nat::iptables_config, ipMasq, ipMasqBackend);
+
+namespace cnix {
+static_assert(nat_policy<nat::iptables<archetypes::iptables>>);
+}
