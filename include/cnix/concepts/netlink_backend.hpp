@@ -247,6 +247,7 @@ struct netlink {
     void add_address(index, cnix::netlink::address_spec const&);
     bool delete_address(index, net::prefix const&);
     std::vector<cnix::netlink::route_spec> routes(net::family);
+    std::vector<cnix::netlink::route_spec> routes(net::family, index);
     void add_route(cnix::netlink::route_spec const&);
     void replace_route(cnix::netlink::route_spec const&);
     bool delete_route(cnix::netlink::route_spec const&);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/backends/libnl/addresses.hpp>
 #include <cnix/backends/libnl/bridge_ports.hpp>
+#include <cnix/backends/libnl/hold.hpp>
 #include <cnix/backends/libnl/links.hpp>
 #include <cnix/backends/libnl/neighbours.hpp>
 #include <cnix/backends/libnl/routes.hpp>
@@ -79,6 +80,8 @@ class libnl {
     bool delete_neighbour(netlink::neighbour_spec const& neighbour) {
         return rtnl::delete_neighbour(sock_, neighbour);
     }
+
+    rtnl::hold hold(net::interface_name const& name) { return rtnl::hold{name}; }
 
     std::optional<std::string> sysctl(std::string_view path) { return rtnl::read_sysctl(path); }
     void set_sysctl(std::string_view path, std::string_view text) { rtnl::write_sysctl(path, text); }

@@ -14,7 +14,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <memory>
-#include <net/if.h>
+#include <linux/if.h>
 #include <stdexcept>
 #include <system_error>
 
@@ -89,7 +89,8 @@ class nft_queries {
         if (intervals) // an end is the first key after the interval; where one ends and another begins, the
                        // end sorts first
             std::ranges::sort(raw, [](auto const& a, auto const& b) {
-                return std::pair{a.key, !a.ends_interval} < std::pair{b.key, !b.ends_interval};
+                return a.key != b.key ? std::ranges::lexicographical_compare(a.key, b.key)
+                                      : a.ends_interval && !b.ends_interval;
             });
         for (auto const& one : raw) {
             if (!one.ends_interval)

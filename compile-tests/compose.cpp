@@ -1,0 +1,67 @@
+// Wrong compositions: one error per broken slot, in words.
+#include <cnix/plugin.hpp>
+
+#include "models.hpp"
+
+using namespace models;
+
+struct rich_lease : cnix::cni::lease {
+    int device_number = 0;
+};
+struct link_of_rich_leases : models::link<link_of_rich_leases> {
+    using lease = rich_lease;
+};
+struct link_without_gc : models::link<link_without_gc> {
+    void gc() = delete;
+};
+struct ipam_without_find : models::ipam<ipam_without_find> {
+    void find() = delete;
+};
+struct nat_without_check : models::nat<nat_without_check> {
+    void check() = delete;
+};
+struct ns_without_run : models::ns<ns_without_run> {
+    void run() = delete;
+};
+
+template struct cnix::detail::composition_check<good_link, good_ipam, good_nat, good_ns>;
+
+// FAIL broken_link: cnix: `Link`, the first slot, does not model cnix::link_policy
+#ifdef CT_broken_link
+cnix::plugin<link_without_gc, good_ipam, good_nat, good_ns> plugin;
+#endif
+
+// FAIL broken_link_names_the_operation: link\.gc\(
+#ifdef CT_broken_link_names_the_operation
+cnix::plugin<link_without_gc, good_ipam, good_nat, good_ns> plugin;
+#endif
+
+// FAIL broken_ipam: cnix: `Ipam`, the second slot, does not model cnix::ipam_policy
+#ifdef CT_broken_ipam
+cnix::plugin<good_link, ipam_without_find, good_nat, good_ns> plugin;
+#endif
+
+// FAIL broken_nat: cnix: `Nat`, the third slot, does not model cnix::nat_policy
+#ifdef CT_broken_nat
+cnix::plugin<good_link, good_ipam, nat_without_check, good_ns> plugin;
+#endif
+
+// FAIL broken_ns: cnix: `Ns`, the fourth slot, does not model cnix::ns_policy
+#ifdef CT_broken_ns
+cnix::plugin<good_link, good_ipam, good_nat, ns_without_run> plugin;
+#endif
+
+// FAIL lease_without_device: cnix: `Ipam` does not fit `Link`: its leases do not carry what this Link needs
+#ifdef CT_lease_without_device
+cnix::plugin<link_of_rich_leases, good_ipam, good_nat, good_ns> plugin;
+#endif
+
+// FAIL swapped: `Link`, the first slot.*`Ipam`, the second slot
+#ifdef CT_swapped
+cnix::plugin<good_ipam, good_link, good_nat, good_ns> plugin;
+#endif
+
+// FAIL broken_ipam_alone: cnix: `Ipam` does not model cnix::ipam_policy
+#ifdef CT_broken_ipam_alone
+cnix::ipam_plugin<ipam_without_find> plugin;
+#endif

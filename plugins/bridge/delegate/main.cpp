@@ -1,0 +1,17 @@
+#include <cnix/backends/libnl.hpp>
+#include <cnix/backends/nftables.hpp>
+#include <cnix/ipam/delegate.hpp>
+#include <cnix/link/bridge.hpp>
+#include <cnix/link/spoof_check.hpp>
+#include <cnix/main.hpp>
+#include <cnix/nat/nftables.hpp>
+#include <cnix/ns/setns.hpp>
+
+using namespace cnix;
+using backends::libnftables;
+using backends::libnl;
+
+using bridge_delegate =
+    plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::delegate, nat::nftables<libnftables>, ns::setns>;
+
+int main(int argc, char** argv) { return cnix::main<bridge_delegate>(argc, argv); }
