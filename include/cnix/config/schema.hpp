@@ -209,6 +209,10 @@ template <class... Structs> struct layout {
     }();
 };
 
+constexpr char lower(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
+}
+
 /// Whether a key of the document names a field, as Go folds case: ASCII letters, and the two characters
 /// outside ASCII whose simple folding is an ASCII letter (U+017F for s, U+212A for k).
 constexpr bool same_folded(std::string_view key, key_name name) {
@@ -230,20 +234,23 @@ constexpr bool same_folded(std::string_view key, key_name name) {
     return at == key.size();
 }
 
+constexpr bool same_bytes(char const* left, char const* right, std::size_t size) {
+    std::size_t same = 0;
+    while (same != size && left[same] == right[same]) ++same;
+    return same == size;
+}
+
 /// Index of the first name that a key of the document stands for, `size` if there is none. An exact match is
 /// preferred.
 constexpr std::size_t find_key(key_name const* names, std::size_t size, std::string_view key) {
     char const* const data = key.data();
     std::size_t const length = key.size();
-    for (std::size_t i = 0; i < size; ++i) {
-        if (names[i].size != length) continue;
-        std::size_t same = 0;
-        while (same != length && names[i].data[same] == data[same]) ++same;
-        if (same == length) return i;
-    }
-    for (std::size_t i = 0; i < size; ++i)
-        if (same_folded(key, names[i])) return i;
-    return size;
+    std::size_t at = 0;
+    while (at != size && (names[at].size != length || !same_bytes(names[at].data, data, length))) ++at;
+    if (at != size) return at;
+    at = 0;
+    while (at != size && !same_folded(key, names[at])) ++at;
+    return at;
 }
 
 } // namespace detail

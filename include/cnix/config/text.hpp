@@ -14,29 +14,46 @@
 
 namespace cnix::config {
 
-/// An owning string that works in constant expressions. Holds UTF-8 when it comes from the reader.
+/// An owning string that works in constant expressions. Holds UTF-8 when it comes from the reader. Its own
+/// storage rather than a std::vector's, whose bookkeeping costs ten times the evaluation steps a byte, and
+/// compilers bound these.
 class text {
   public:
     constexpr text() = default;
     template <class Chars>
         requires(std::convertible_to<Chars const&, std::string_view> && !std::same_as<Chars, text>)
     constexpr text(Chars const& chars) {
-        std::string_view const view = chars;
-        bytes_ = std::vector<char>(view.data(), view.data() + view.size());
+        append(std::string_view(chars));
     }
+    constexpr text(text const& other) { append(other.view()); }
+    constexpr text(text&& other) noexcept
+        : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)) {}
+    constexpr text& operator=(text other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+        return *this;
+    }
+    constexpr ~text() { delete[] bytes_; }
 
     constexpr operator std::string_view() const { return view(); }
     explicit operator std::string() const { return std::string(view()); }
-    constexpr std::string_view view() const { return {bytes_.data(), bytes_.size()}; }
-    constexpr bool empty() const { return bytes_.empty(); }
-    constexpr std::size_t size() const { return bytes_.size(); }
+    constexpr std::string_view view() const { return {bytes_, size_}; }
+    constexpr bool empty() const { return size_ == 0; }
+    constexpr std::size_t size() const { return size_; }
 
     constexpr text& append(char byte) {
-        bytes_.push_back(byte);
+        if (size_ == capacity_) grow(size_ + 1);
+        bytes_[size_++] = byte;
         return *this;
     }
+    /// `bytes` must not be a part of this text.
     constexpr text& append(std::string_view bytes) {
-        bytes_.insert(bytes_.end(), bytes.data(), bytes.data() + bytes.size());
+        std::size_t const count = bytes.size();
+        if (capacity_ - size_ < count) grow(size_ + count);
+        copy(bytes.data(), bytes_ + size_, count);
+        size_ += count;
         return *this;
     }
 
@@ -50,7 +67,21 @@ class text {
     }
 
   private:
-    std::vector<char> bytes_;
+    constexpr void grow(std::size_t needed) {
+        std::size_t const capacity = needed > 2 * capacity_ ? needed : 2 * capacity_;
+        char* const bytes = new char[capacity];
+        copy(bytes_, bytes, size_);
+        delete[] bytes_;
+        bytes_ = bytes;
+        capacity_ = capacity;
+    }
+    static constexpr void copy(char const* from, char* to, std::size_t count) {
+        for (char* const end = to + count; to != end;) *to++ = *from++;
+    }
+
+    char* bytes_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
 };
 
 /// A JSON value as it stands in the source, undecoded: what is passed on (prevResult) or read later by

@@ -33,7 +33,7 @@ void a_result(json_writer& w) {
 
 } // namespace
 
-// The expected texts are what Go 1.24 prints for the same values.
+// The expected texts are what Go 1.26 prints for the same values.
 TEST_CASE("indented as by json.MarshalIndent") {
     json_writer w;
     a_result(w);

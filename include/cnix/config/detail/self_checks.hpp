@@ -24,12 +24,11 @@ constexpr bool lies_under(std::string_view path, std::string_view base) {
 template <class Struct> constexpr bool misread(std::string_view base, std::vector<fault> const& faults) {
     for (fault const& one : faults) {
         if (one.kind != fault_kind::type && one.kind != fault_kind::value) continue;
-        if (one.path == base) return true;
-        for (key_name const& key : schema<Struct>::keys) {
-            text member = base;
-            append_key(member, key.view());
-            if (lies_under(one.path, member)) return true;
-        }
+        if (!lies_under(one.path, base)) continue;
+        if (one.path.size() == base.size()) return true;
+        for (key_name const& key :
+             schema<Struct>::keys) // not a key of another struct that is read from the same object
+            if (lies_under(one.path, join_paths(base, path(key.view())))) return true;
     }
     return false;
 }
