@@ -1,0 +1,129 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/ipam/host_local/lease_directory.hpp>
+#include <cnix/ipam/host_local/ranges.hpp>
+
+#include <range/v3/algorithm/any_of.hpp>
+#include <range/v3/algorithm/binary_search.hpp>
+#include <range/v3/algorithm/find_if.hpp>
+#include <range/v3/view/filter.hpp>
+#include <range/v3/view/join.hpp>
+#include <range/v3/view/remove_if.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cnix::ipam {
+
+/// "A-B,C-D"
+inline std::string str(range_set const& set) {
+    std::string text;
+    for (address_range const& range : set) text += (text.empty() ? "" : ",") + range.addresses.str();
+    return text;
+}
+
+inline bool is_gateway(range_set const& set, net::address const& address) {
+    return ranges::any_of(set, [&](address_range const& range) { return range.gateway == address; });
+}
+
+/// The set's addresses in the order they are tried: those after `last` to the end, then from the beginning up
+/// to and including `last`. From the beginning if `last` is not in the set.
+inline std::vector<net::range> after(range_set const& set, std::optional<net::address> const& last) {
+    std::vector<net::range> pieces;
+    auto const holder = ranges::find_if(
+        set, [&](address_range const& range) { return last && range.addresses.contains(*last); });
+    if (holder == set.end()) {
+        for (address_range const& range : set) pieces.push_back(range.addresses);
+        return pieces;
+    }
+    if (auto const rest = net::range::make(last->next(), holder->addresses.last())) pieces.push_back(*rest);
+    for (auto range = holder + 1; range != set.end(); ++range) pieces.push_back(range->addresses);
+    for (auto range = set.begin(); range != holder; ++range) pieces.push_back(range->addresses);
+    pieces.push_back(*net::range::make(holder->addresses.first(), *last));
+    return pieces;
+}
+
+/// Whether an address could be taken from the set, given the sorted addresses that have a file.
+inline bool has_free_address(range_set const& set, lease_directory const* leases,
+                             std::vector<net::address> const& present) {
+    auto const pieces = after(set, std::nullopt);
+    auto usable = pieces | ranges::views::join |
+                  ranges::views::remove_if([&](net::address const& a) { return is_gateway(set, a); });
+    if (ranges::any_of(usable, [&](net::address const& a) { return !ranges::binary_search(present, a); }))
+        return true;
+    return leases && ranges::any_of(usable, [&](net::address const& a) {
+               return leases->read(a).state == lease_state::torn;
+           });
+}
+
+/// Takes the next free address of the set; nothing if there is none.
+inline std::optional<net::address> take_next(lease_directory& leases, range_set const& set,
+                                             std::optional<net::address> const& last,
+                                             cni::attachment_id const& attachment) {
+    // Where leases stand close together, one reading of the directory is cheaper than more tries.
+    constexpr int tries = 8;
+    auto const pieces = after(set, last);
+    auto usable = pieces | ranges::views::join |
+                  ranges::views::remove_if([&](net::address const& a) { return is_gateway(set, a); });
+    std::optional<std::vector<net::address>> present;
+    int misses = 0;
+    for (net::address const& address : usable) {
+        if (present && ranges::binary_search(*present, address)) continue;
+        if (leases.take(address, attachment)) return address;
+        if (++misses == tries) present = leases.addresses();
+    }
+    if (!present) return std::nullopt;
+    for (net::address const& address : usable) // all have a file: one may be torn
+        if (leases.read(address).state == lease_state::torn && leases.take(address, attachment))
+            return address;
+    return std::nullopt;
+}
+
+/// Takes one address of each set for the attachment, the requested one where there is one (`requested` has an
+/// element for each set). All or, with an exception, none.
+inline std::vector<net::address> allocate(lease_directory& leases, std::vector<range_set> const& sets,
+                                          std::vector<std::optional<net::address>> const& requested,
+                                          cni::attachment_id const& attachment) {
+    auto const fail = [](std::size_t set, cni::code code, std::string const& why) {
+        throw cni::error{code, "failed to allocate for range " + std::to_string(set) + ": " + why};
+    };
+    held_addresses const held = leases.held_by(attachment);
+    for (std::size_t i = 0; i < sets.size(); ++i)
+        for (auto const* list : {&held.own, &held.of_container})
+            for (net::address const& address : *list)
+                if (contains(sets[i], address))
+                    fail(i, cni::code::internal,
+                         address.str() + " has been allocated to " + attachment.container.str() +
+                             ", duplicate allocation is not allowed");
+
+    lease_owner const owner{attachment.container.str(), attachment.interface.str()};
+    std::vector<net::address> taken;
+    try {
+        for (std::size_t i = 0; i < sets.size(); ++i) {
+            if (auto const& wanted = requested[i]) {
+                if (is_gateway(sets[i], *wanted))
+                    fail(i, cni::code::internal, "requested ip " + wanted->str() + " is subnet's gateway");
+                if (!leases.take(*wanted, attachment))
+                    fail(i, cni::code::internal,
+                         "requested IP address " + wanted->str() + " is not available in range set " +
+                             str(sets[i]));
+                taken.push_back(*wanted);
+            } else {
+                auto const next = take_next(leases, sets[i], leases.last_reserved(i), attachment);
+                if (!next)
+                    fail(i, cni::code::try_again_later,
+                         "no IP addresses available in range set: " + str(sets[i]));
+                taken.push_back(*next);
+            }
+        }
+        for (std::size_t i = 0; i < sets.size(); ++i) leases.last_reserved(i, taken[i]);
+    } catch (...) {
+        for (net::address const& address : taken) leases.release(address, owner);
+        throw;
+    }
+    return taken;
+}
+
+} // namespace cnix::ipam

@@ -1,0 +1,139 @@
+#pragma once
+#include <cnix/config/checker.hpp>
+#include <cnix/config/schema.hpp>
+#include <cnix/ipam/host_local/ranges.hpp>
+#include <cnix/net/address.hpp>
+#include <cnix/net/prefix.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace cnix::ipam {
+
+/// An address asked for. A prefix length may follow it and is dropped, as the reference does.
+struct requested_address {
+    static constexpr std::string_view form = "an IP address such as 10.1.0.5 or fd00::5";
+    static constexpr std::optional<requested_address> parse(std::string_view text) noexcept {
+        if (auto const with_length = net::prefix::parse(text))
+            return requested_address{with_length->address()};
+        if (auto const alone = net::address::parse(text)) return requested_address{*alone};
+        return std::nullopt;
+    }
+
+    net::address value;
+};
+
+struct host_local_route {
+    std::optional<net::prefix> dst; ///< required
+    std::optional<net::address> gw;
+    std::uint32_t mtu = 0;      ///< 0: the interface's
+    std::uint32_t advmss = 0;   ///< 0: the kernel's choice
+    std::uint32_t priority = 0; ///< the metric
+    std::optional<std::uint32_t> table;
+    std::optional<std::uint32_t> scope;
+};
+
+/// The `ipam` object of a network configuration.
+struct host_local_config {
+    config::text type;
+    /// The first range set, of one range, if `subnet` is given; else these four mean nothing.
+    std::optional<net::prefix> subnet;
+    std::optional<net::address> rangeStart;
+    std::optional<net::address> rangeEnd;
+    std::optional<net::address> gateway;
+    /// Further range sets. An attachment gets one address of each set.
+    std::vector<std::vector<host_local_range>> ranges;
+    std::vector<host_local_route> routes;
+    config::text dataDir = std::string_view{"/var/lib/cni/networks"};
+    config::text resolvConf; ///< path of a resolv.conf(5) for the result's `dns`; empty: none
+
+    /// What can be said without the range sets of `runtimeConfig`.
+    constexpr void check(config::checker& found) const {
+        auto const fault = [&found](std::string_view path, std::string_view message) {
+            found.fault(path, message);
+        };
+        std::vector<range_set> sets;
+        if (auto const legacy = legacy_range()) {
+            sets.emplace_back();
+            if (auto const range = resolve(*legacy, "", fault)) sets.back().push_back(*range);
+        }
+        for (std::size_t i = 0; i < ranges.size(); ++i)
+            sets.push_back(resolve(ranges[i], config::path("ranges", i), fault));
+        refuse_overlaps(sets, "ranges", fault);
+        for (std::size_t i = 0; i < routes.size(); ++i)
+            if (!routes[i].dst)
+                found.fault(config::path("routes", i),
+                            "a route needs `dst`, the network it leads to, such as 0.0.0.0/0");
+        if (dataDir.empty() || dataDir.view()[0] != '/')
+            found.fault("dataDir", "`dataDir` must be an absolute path, such as /var/lib/cni/networks");
+    }
+
+    constexpr std::optional<host_local_range> legacy_range() const {
+        if (!subnet) return std::nullopt;
+        return host_local_range{subnet, rangeStart, rangeEnd, gateway};
+    }
+};
+
+/// Of `runtimeConfig`: the capabilities ipRanges and ips.
+struct host_local_runtime_config {
+    std::vector<std::vector<host_local_range>> ipRanges; ///< range sets before those of the configuration
+    std::vector<requested_address> ips;
+
+    constexpr void check(config::checker& found) const {
+        auto const fault = [&found](std::string_view path, std::string_view message) {
+            found.fault(path, message);
+        };
+        std::vector<range_set> sets;
+        for (std::size_t i = 0; i < ipRanges.size(); ++i)
+            sets.push_back(resolve(ipRanges[i], config::path("ipRanges", i), fault));
+        refuse_overlaps(sets, "ipRanges", fault);
+    }
+};
+
+/// Of `args.cni`.
+struct host_local_args {
+    std::vector<requested_address> ips;
+};
+
+/// Of CNI_ARGS.
+struct host_local_cni_args {
+    std::optional<requested_address> IP;
+};
+
+/// All range sets in force, in the order their addresses are handed out: those of the runtime, the range of
+/// the four keys, those of `ranges`. Faults go to `fault(path, message)`; sets that have one are left out.
+template <class Fault>
+constexpr std::vector<range_set> all_range_sets(host_local_config const& config,
+                                                host_local_runtime_config const& runtime,
+                                                Fault const& fault) {
+    std::vector<range_set> sets;
+    auto const add = [&](range_set set) {
+        if (!set.empty()) sets.push_back(std::move(set));
+    };
+    for (std::size_t i = 0; i < runtime.ipRanges.size(); ++i)
+        add(resolve(runtime.ipRanges[i], config::path("ipRanges", i), fault));
+    if (auto const legacy = config.legacy_range()) {
+        range_set set;
+        if (auto const range = resolve(*legacy, "", fault)) set.push_back(*range);
+        add(std::move(set));
+    }
+    for (std::size_t i = 0; i < config.ranges.size(); ++i)
+        add(resolve(config.ranges[i], config::path("ranges", i), fault));
+    refuse_overlaps(sets, "ranges", fault);
+    return sets;
+}
+
+} // namespace cnix::ipam
+
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_range, subnet, rangeStart, rangeEnd, gateway);
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_route, dst, gw, mtu, advmss, priority, table, scope);
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_config, type, subnet, rangeStart, rangeEnd, gateway, ranges,
+                        routes, dataDir, resolvConf);
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_runtime_config, ipRanges, ips);
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_args, ips);
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_cni_args, IP);
