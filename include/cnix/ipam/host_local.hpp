@@ -190,13 +190,13 @@ class host_local {
                                        faults += (faults.empty() ? "" : "; ") + fault_text(path, message);
                                    });
         if (faults.empty() && sets.empty()) faults = no_ranges;
-        std::string const& version = settings.request.version;
+        cni::version const version = settings.request.version;
         for (net::family const family : {net::family::ipv4, net::family::ipv6}) {
             auto const of_family = [&](range_set const& set) {
                 return set.front().subnet.family() == family;
             };
-            if ((version == "0.1.0" || version == "0.2.0") && ranges::count_if(sets, of_family) > 1)
-                faults += (faults.empty() ? "" : "; ") + ("CNI version " + version) +
+            if (version < cni::version::v0_3_0 && ranges::count_if(sets, of_family) > 1)
+                faults += (faults.empty() ? "" : "; ") + ("CNI version " + version.str()) +
                           " does not support more than 1 address per family";
         }
         if (!faults.empty()) throw cni::error{cni::code::invalid_network_config, faults};
