@@ -175,6 +175,8 @@ template <class Link, class Ipam, class Nat, class Ns>
 class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
   public:
     static constexpr std::string_view name = Link::name;
+    /// What its entry of a network configuration may hold.
+    using entry = cnix::entry<Ipam, Link, Nat>;
 
     /// Returns the result as it is printed, in the configuration's version.
     static std::string add(cni::request const& request) {
@@ -314,6 +316,7 @@ class ipam_plugin {
 
   public:
     static constexpr std::string_view name = Ipam::type;
+    using entry = cnix::entry<Ipam>;
 
     static std::string add(cni::request const& request) {
         call verb{request};
