@@ -61,6 +61,13 @@ struct chain {
     friend bool operator==(chain const&, chain const&) = default;
 };
 
+struct rule {
+    std::uint64_t handle = 0; ///< what "delete rule" names it by
+    /// In nft's syntax, for the subset of it that cnix writes; in libnftables' JSON for what is beyond.
+    std::string text;
+    std::string comment;
+};
+
 } // namespace cnix::nft
 
 namespace cnix {
@@ -88,7 +95,7 @@ concept nft_backend = std::default_initializable<Nft> &&
                           { nft.run(script) } -> std::same_as<void>;
                           { nft.dry_run(script) } -> std::same_as<void>;
                           { nft.find_chain(table, chain) } -> std::same_as<std::optional<nft::chain>>;
-                          { nft.rules(table, chain) } -> std::same_as<std::vector<std::string>>;
+                          { nft.rules(table, chain) } -> std::same_as<std::vector<nft::rule>>;
                           { nft.find_element(set, key) } -> std::same_as<std::optional<nft::element>>;
                           { nft.elements(set) } -> std::same_as<std::vector<nft::element>>;
                       };
@@ -98,7 +105,7 @@ struct nft {
     void run(std::string_view script);
     void dry_run(std::string_view script);
     std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const&, std::string_view chain);
-    std::vector<std::string> rules(cnix::nft::table_id const&, std::string_view chain);
+    std::vector<cnix::nft::rule> rules(cnix::nft::table_id const&, std::string_view chain);
     std::optional<cnix::nft::element> find_element(cnix::nft::set_id const&, cnix::nft::key const&);
     std::vector<cnix::nft::element> elements(cnix::nft::set_id const&);
 };

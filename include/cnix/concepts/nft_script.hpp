@@ -23,15 +23,24 @@ inline std::string network_object(std::string_view kind, cni::network_name const
     return name + '/' + cni::digest(network.str());
 }
 
+/// How a comment names a network: by its name if that is short, else by '/' and its digest.
+inline std::string network_label(cni::network_name const& network) {
+    return network.str().size() <= 60 ? network.str() : '/' + cni::digest(network.str());
+}
+
 /// The attachment's digest (32 hex digits), by which it is recognised, and for the reader its three names as
 /// far as they fit. Bytes that cannot stand in nft's quotes, or in JSON as they are, become '?'.
 inline std::string comment(cni::attachment_id const& id) {
     std::string text =
-        id.digest() + ' ' + id.network.str() + '/' + id.container.str() + '/' + id.interface.str();
+        id.digest() + ' ' + network_label(id.network) + '/' + id.container.str() + '/' + id.interface.str();
     if (text.size() > max_comment) text.resize(max_comment);
     for (char& c : text)
         if (c < ' ' || c > '~' || c == '"' || c == '\\') c = '?';
     return text;
+}
+/// Whether it is the comment of an attachment to the network.
+inline bool comments_on(std::string_view comment, cni::network_name const& network) {
+    return comment.size() > 33 && comment.substr(33).starts_with(network_label(network) + '/');
 }
 
 /// The digest that a comment begins with; nothing of ours: empty.
@@ -61,5 +70,21 @@ inline std::string text(table_id const& table) {
 }
 /// "inet cnix pods4"
 inline std::string text(set_id const& set) { return text(set.table) + ' ' + set.name; }
+
+/// Commands that make the chain if it is missing, and its rules these whatever it had. `base` is what follows
+/// the name of a base chain, empty for another.
+inline std::string chain_with_rules(table_id const& table, std::string_view chain, std::string_view base,
+                                    std::vector<std::string> const& rules) {
+    std::string const name = text(table) + ' ' + std::string{chain};
+    std::string script = "add chain " + name + std::string{base} + "\nflush chain " + name + '\n';
+    for (auto const& rule : rules) script += "add rule " + name + ' ' + rule + '\n';
+    return script;
+}
+
+/// What hooks a base chain, as chain_with_rules() takes it.
+inline std::string base_chain(chain const& base) {
+    return " { type " + base.type + " hook " + base.hook + " priority " + std::to_string(base.priority) +
+           "; }";
+}
 
 } // namespace cnix::nft

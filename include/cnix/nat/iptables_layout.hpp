@@ -8,13 +8,14 @@
 
 namespace cnix::nat::iptables_layout {
 
-/// The rules of the reference plugins (containernetworking/plugins, pkg/ip/ipmasq_iptables_linux.go), in the
-/// words of iptables-save, so that rules which either made are found, checked and removed by the other:
+// clang-format off
+/// The rules of the reference plugins (containernetworking/plugins, pkg/ip/ipmasq_iptables_linux.go), in the words of
+/// iptables-save, so that rules which either made are found, checked and removed by the other:
 ///
-///     -A POSTROUTING -s 10.22.0.2/32 -m comment --comment "name: \"mynet\" id: \"c1\"" -j
-///     CNI-f0bca4ac77cde1bf2f3da5df -A CNI-f0bc... -d 10.22.0.0/16 -m comment --comment "name: \"mynet\" id:
-///     \"c1\"" -j ACCEPT -A CNI-f0bc... ! -d 224.0.0.0/4 -m comment --comment "name: \"mynet\" id: \"c1\"" -j
-///     MASQUERADE
+///     -A POSTROUTING -s 10.22.0.2/32 -m comment --comment "name: \"mynet\" id: \"c1\"" -j CNI-f0bca4ac77cde1bf2f3da5df
+///     -A CNI-f0bc... -d 10.22.0.0/16 -m comment --comment "name: \"mynet\" id: \"c1\"" -j ACCEPT
+///     -A CNI-f0bc... ! -d 224.0.0.0/4 -m comment --comment "name: \"mynet\" id: \"c1\"" -j MASQUERADE
+// clang-format on
 ///
 /// The chain's name is made of network and container alone: the interfaces of a container on one network
 /// share it.

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/concepts/nat_policy.hpp>
+#include <cnix/concepts/nft_steps.hpp>
 #include <cnix/config/checker.hpp>
 #include <cnix/nat/nftables_layout.hpp>
 
@@ -56,7 +57,7 @@ template <nft_backend Nft> class nftables {
             pods.insert(ip.address.address());
             subnets.insert(ip.address.network());
         }
-        retry([&](int attempt) {
+        nft::retry([&](int attempt) {
             bool const known =
                 attempt == 0 && nft_.find_chain(layout::table, layout::network_chain(attachment.network));
             std::string script = known ? "" : layout::make(attachment.network);
@@ -93,13 +94,11 @@ template <nft_backend Nft> class nftables {
             check_pod(attachment, ip.address.address(), found);
             check_subnet(network, ip.address.network(), found);
         }
-        check_rules(layout::network_chain(network), layout::network_rules(network), found);
-        check_rules(layout::outbound, layout::outbound_rules(), found);
-        check_rules(layout::postrouting, layout::postrouting_rules(), found);
-        auto const base = nft_.find_chain(layout::table, layout::postrouting);
-        if (base && (base->hook != "postrouting" || base->type != "nat" || base->priority != layout::srcnat))
-            found.push_back(place(layout::postrouting) +
-                            " is not hooked to postrouting as nat at priority srcnat");
+        nft::check_chain(nft_, layout::table, layout::network_chain(network), {},
+                         layout::network_rules(network), found);
+        nft::check_chain(nft_, layout::table, layout::outbound, {}, layout::outbound_rules(), found);
+        nft::check_chain(nft_, layout::table, layout::postrouting, layout::postrouting_hook(),
+                         layout::postrouting_rules(), found);
     }
 
     void gc(cni::valid_attachments const& valid, settings<nftables> const&, findings& found) {
@@ -126,21 +125,6 @@ template <nft_backend Nft> class nftables {
   private:
     using pod_list = std::vector<std::pair<nft::set_id, nft::element>>;
 
-    /// Calls attempt(0), attempt(1), ... until one does not throw.
-    template <class Attempt> static void retry(Attempt&& attempt) {
-        // A failure for want of rights or of kernel support costs as many refused transactions, of half a
-        // millisecond.
-        constexpr int attempts = 10;
-        for (int i = 0;; ++i) {
-            try {
-                attempt(i);
-                return;
-            } catch (cni::error const& e) {
-                if (i + 1 == attempts || e.code() == cni::code::plugin_not_available) throw;
-            }
-        }
-    }
-
     /// Those of the addresses whose element is the attachment's.
     pod_list owned(cni::attachment_id const& attachment, std::vector<net::address> const& addresses) {
         auto const digest = attachment.digest();
@@ -165,7 +149,7 @@ template <nft_backend Nft> class nftables {
 
     /// Removes the elements, and of network and table what nobody uses then.
     void remove(cni::network_name const& network, pod_list pods) {
-        retry([&](int attempt) {
+        nft::retry([&](int attempt) {
             if (attempt > 0) // some are gone, or have another owner
                 std::erase_if(pods, [&](auto const& pod) {
                     auto const now = nft_.find_element(pod.first, pod.second.key);
@@ -177,16 +161,9 @@ template <nft_backend Nft> class nftables {
                 script += layout::delete_pod(map, std::get<net::address>(pod.key));
             nft_.run(script);
         });
-        delete_unused(layout::network_chain(network), layout::delete_network(network));
-        delete_unused(layout::outbound, layout::delete_table());
-    }
-
-    /// Also what a process that was killed half way left unused.
-    void delete_unused(std::string_view chain, std::string const& script) {
-        retry([&](int) {
-            auto const now = nft_.find_chain(layout::table, chain);
-            if (now && now->references == 0) nft_.run(script);
-        });
+        nft::delete_unused(nft_, layout::table, layout::network_chain(network),
+                           layout::delete_network(network));
+        nft::delete_unused(nft_, layout::table, layout::outbound, layout::delete_table());
     }
 
     void check_pod(cni::attachment_id const& attachment, net::address const& address, findings& found) {
@@ -212,22 +189,6 @@ template <nft_backend Nft> class nftables {
         if (!covered)
             found.push_back("nftables: set " + nft::text(set) + " does not hold " + subnet.str() +
                             ": traffic within it is masqueraded");
-    }
-
-    void check_rules(std::string_view chain, std::vector<std::string> const& expected, findings& found) {
-        auto const rules = nft_.rules(layout::table, chain);
-        if (rules == expected) return;
-        if (rules.empty()) {
-            found.push_back(place(chain) + " is missing or empty");
-            return;
-        }
-        std::string text;
-        for (auto const& rule : rules) text += (text.empty() ? "`" : ", `") + rule + '`';
-        found.push_back(place(chain) + " has other rules than cnix gave it: " + text);
-    }
-
-    static std::string place(std::string_view chain) {
-        return "nftables: chain " + nft::text(layout::table) + ' ' + std::string{chain};
     }
 
     Nft nft_;

@@ -8,17 +8,19 @@
 
 namespace cnix::nat::nftables_layout {
 
+// clang-format off
 /// What nat::nftables keeps in the kernel:
 ///
 ///     table inet cnix {
-///       map pods4 { type ipv4_addr : verdict; elements = { 10.1.0.5 comment "<attachment>" : goto net-mynet
-///       } } map pods6 { type ipv6_addr : verdict } set subnets4-mynet { type ipv4_addr; flags interval;
-///       auto-merge; elements = { 10.1.0.0/16 } } set subnets6-mynet { type ipv6_addr; flags interval;
-///       auto-merge } chain outbound    { ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return; masquerade
-///       } chain postrouting { type nat hook postrouting priority srcnat; ip saddr vmap @pods4; ip6 saddr
-///       vmap @pods6 } chain net-mynet   { ip daddr @subnets4-mynet return; ip6 daddr @subnets6-mynet return;
-///       goto outbound }
+///       map pods4 { type ipv4_addr : verdict; elements = { 10.1.0.5 comment "<attachment>" : goto net-mynet } }
+///       map pods6 { type ipv6_addr : verdict }
+///       set subnets4-mynet { type ipv4_addr; flags interval; auto-merge; elements = { 10.1.0.0/16 } }
+///       set subnets6-mynet { type ipv6_addr; flags interval; auto-merge }
+///       chain outbound    { ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return; masquerade }
+///       chain postrouting { type nat hook postrouting priority srcnat; ip saddr vmap @pods4; ip6 saddr vmap @pods6 }
+///       chain net-mynet   { ip daddr @subnets4-mynet return; ip6 daddr @subnets6-mynet return; goto outbound }
 ///     }
+// clang-format on
 ///
 /// A pod is an element; a network is a chain, which its pods' elements hold (EBUSY), and which holds
 /// `outbound`. So the kernel refuses to delete a network's chain while it has a pod, and `outbound` while
@@ -28,7 +30,10 @@ namespace cnix::nat::nftables_layout {
 constexpr inline nft::table_id table{"inet", "cnix"};
 constexpr inline std::string_view outbound = "outbound";
 constexpr inline std::string_view postrouting = "postrouting";
-constexpr inline int srcnat = 100; ///< NF_IP_PRI_NAT_SRC
+inline nft::chain postrouting_hook() {
+    constexpr int srcnat = 100; // NF_IP_PRI_NAT_SRC
+    return {.hook = "postrouting", .type = "nat", .priority = srcnat};
+}
 
 inline nft::set_id pods(net::family family) {
     bool const v4 = family == net::family::ipv4;
@@ -58,31 +63,20 @@ inline std::vector<std::string> network_rules(cni::network_name const& network) 
 
 // Commands of a transaction, one a line.
 
-namespace detail {
-inline std::string chain_with_rules(std::string_view chain, std::string_view base,
-                                    std::vector<std::string> const& rules) {
-    std::string const name = nft::text(table) + ' ' + std::string{chain};
-    std::string script = "add chain " + name + std::string{base} + "\nflush chain " + name + '\n';
-    for (auto const& rule : rules) script += "add rule " + name + ' ' + rule + '\n';
-    return script;
-}
-} // namespace detail
-
 /// Makes whatever of table and network is missing, and the rules of their chains what they should be. Can be
 /// repeated and run by many at once.
 inline std::string make(cni::network_name const& network) {
     std::string script = "add table " + nft::text(table) + '\n';
     script += "add map " + nft::text(pods(net::family::ipv4)) + " { type ipv4_addr : verdict; }\n";
     script += "add map " + nft::text(pods(net::family::ipv6)) + " { type ipv6_addr : verdict; }\n";
-    script += detail::chain_with_rules(outbound, "", outbound_rules());
-    script += detail::chain_with_rules(
-        postrouting, " { type nat hook postrouting priority " + std::to_string(srcnat) + "; }",
-        postrouting_rules());
+    script += nft::chain_with_rules(table, outbound, "", outbound_rules());
+    script +=
+        nft::chain_with_rules(table, postrouting, nft::base_chain(postrouting_hook()), postrouting_rules());
     script += "add set " + nft::text(subnets(network, net::family::ipv4)) +
               " { type ipv4_addr; flags interval; auto-merge; }\n";
     script += "add set " + nft::text(subnets(network, net::family::ipv6)) +
               " { type ipv6_addr; flags interval; auto-merge; }\n";
-    return script + detail::chain_with_rules(network_chain(network), "", network_rules(network));
+    return script + nft::chain_with_rules(table, network_chain(network), "", network_rules(network));
 }
 
 inline std::string add_pod(nft::set_id const& map, net::address const& pod, cni::attachment_id const& owner) {

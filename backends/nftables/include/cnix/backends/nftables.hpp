@@ -19,7 +19,7 @@ class libnftables {
         return queries().find_chain(table, chain);
     }
     /// Grows with the table: libnftables reads all of it.
-    std::vector<std::string> rules(nft::table_id const& table, std::string_view chain) {
+    std::vector<nft::rule> rules(nft::table_id const& table, std::string_view chain) {
         if (!find_chain(table, chain)) return {};
         std::string list = "list chain ";
         list.append(table.family).append(" ").append(table.name).append(" ").append(chain);

@@ -1,4 +1,6 @@
 #pragma once
+#include <cnix/concepts/nft_backend.hpp>
+
 #include <boost/json.hpp>
 
 #include <string>
@@ -13,18 +15,21 @@ namespace cnix::backends::detail {
 class rule_text {
   public:
     /// The rules of a `list chain`, in order.
-    static std::vector<std::string> all(std::string_view json) {
-        std::vector<std::string> rules;
+    static std::vector<nft::rule> all(std::string_view json) {
+        std::vector<nft::rule> rules;
         auto const document = boost::json::parse({json.data(), json.size()});
         for (auto const& item : document.at("nftables").as_array()) {
             auto const* rule = item.as_object().if_contains("rule");
             if (!rule) continue;
-            std::string text;
+            nft::rule one;
+            one.handle = rule->at("handle").to_number<std::uint64_t>();
+            if (auto const* comment = rule->as_object().if_contains("comment"))
+                one.comment = comment->as_string();
             for (auto const& statement : rule->at("expr").as_array()) {
-                if (!text.empty()) text += ' ';
-                text += rule_text::statement(statement);
+                if (!one.text.empty()) one.text += ' ';
+                one.text += rule_text::statement(statement);
             }
-            rules.push_back(std::move(text));
+            rules.push_back(std::move(one));
         }
         return rules;
     }
