@@ -97,12 +97,8 @@ class entry {
     /// A slot's settings, without what CNI_ARGS say.
     template <class Policy>
     constexpr cnix::settings<Policy> settings() const {
-        auto const& own = std::get<first_own + index_of<Policy>>(reading_.value.parts);
         cnix::settings<Policy> out;
-        if constexpr (std::same_as<decltype(own), detail::ipam_key<Policy> const&>)
-            out.config = own.ipam;
-        else
-            out.config = own;
+        out.config = config_of<Policy>();
         out.runtime = get<detail::runtime_keys<Policy>>(reading_.value).runtimeConfig;
         out.args = get<detail::args_keys<Policy>>(reading_.value).args.cni;
         return out;
@@ -116,12 +112,21 @@ class entry {
     static constexpr std::size_t index_of = detail::index_of<Policy, Slots...>;
 
     template <class Policy>
+    constexpr typename Policy::config const& config_of() const {
+        auto const& own = std::get<first_own + index_of<Policy>>(reading_.value.parts);
+        if constexpr (std::same_as<decltype(own), detail::ipam_key<Policy> const&>)
+            return own.ipam;
+        else
+            return own;
+    }
+
+    template <class Policy>
     constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (requires { Policy::type; })
             if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
                 found.fault("ipam.type", config::concat("this plugin's addresses come from `", std::string_view{Policy::type},
                                                         "`; for any other IPAM plugin use `bridge-delegate`"));
-        if constexpr (detail::checks_entry<Policy>) Policy::check(settings<Policy>().config, facts, found);
+        if constexpr (detail::checks_entry<Policy>) Policy::check(config_of<Policy>(), facts, found);
     }
 
     config::reading<schema> reading_;

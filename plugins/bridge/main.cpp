@@ -2,7 +2,7 @@
 #include <cnix/backends/nftables.hpp>
 #include <cnix/ipam/host_local.hpp>
 #include <cnix/link/bridge.hpp>
-#include <cnix/link/no_spoof_check.hpp>
+#include <cnix/link/spoof_check.hpp>
 #include <cnix/main.hpp>
 #include <cnix/nat/nftables.hpp>
 #include <cnix/ns/setns.hpp>
@@ -11,6 +11,6 @@ using namespace cnix;
 using backends::libnftables;
 using backends::libnl;
 
-using bridge = plugin<link::bridge<libnl>, ipam::host_local, nat::nftables<libnftables>, ns::setns>;
+using bridge = plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::host_local, nat::nftables<libnftables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv); }

@@ -3,7 +3,7 @@
 #include <cnix/backends/nftables.hpp>
 #include <cnix/ipam/host_local.hpp>
 #include <cnix/link/bridge.hpp>
-#include <cnix/link/no_spoof_check.hpp>
+#include <cnix/link/spoof_check.hpp>
 #include <cnix/main.hpp>
 #include <cnix/nat/iptables.hpp>
 #include <cnix/ns/setns.hpp>
@@ -13,6 +13,6 @@ using backends::libnftables;
 using backends::libnl;
 
 using bridge_iptables =
-    plugin<link::bridge<libnl>, ipam::host_local, nat::iptables<backends::iptables>, ns::setns>;
+    plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::host_local, nat::iptables<backends::iptables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge_iptables>(argc, argv); }
