@@ -42,8 +42,8 @@ class short_text {
     std::size_t size_ = 0;
 };
 
-/// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address is the IPv4 address it maps, as in Go's net.IP, so
-/// that one host has one spelling.
+/// An IPv4 or IPv6 address. The text of an IPv4-mapped IPv6 address is read as the IPv4 address it maps, as by Go's net.IP,
+/// so that one host has one spelling.
 class address {
   public:
     static constexpr std::string_view form = "an IP address such as 10.1.0.1 or fd00::1";
@@ -149,7 +149,7 @@ class address {
         return v6(high_ | mask(length), low_ | mask(length - 64));
     }
 
-    /// Dotted decimal, or RFC 5952.
+    /// Dotted decimal, or RFC 5952 (with its section 5: "::ffff:10.0.0.1").
     constexpr short_text<40> text() const noexcept {
         short_text<40> out;
         if (is_v4()) {
@@ -157,6 +157,11 @@ class address {
                 if (shift != 24) out.push('.');
                 out.append_number(v4_value() >> shift & 0xff);
             }
+            return out;
+        }
+        if (high_ == 0 && low_ >> 32 == 0xffff) {
+            out.append("::ffff:");
+            out.append(v4(static_cast<std::uint32_t>(low_)).text());
             return out;
         }
         auto const group = [this](int i) {

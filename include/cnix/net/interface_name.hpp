@@ -4,7 +4,8 @@
 namespace cnix::net {
 
 /// A network interface's name: 1 to 15 bytes (IFNAMSIZ - 1), not "." or "..", without '/', ':' or white space
-/// (dev_valid_name in net/core/dev.c). '%' is refused too: the kernel would expand "eth%d".
+/// (dev_valid_name in net/core/dev.c). White space is Latin-1's, byte by byte: the kernel refuses 0xa0, the second byte
+/// of some letters in UTF-8. Refused here besides: '%', which it would expand ("eth%d"), and control characters.
 class interface_name {
   public:
     static constexpr std::size_t max_size = 15;
@@ -13,7 +14,7 @@ class interface_name {
     static constexpr std::optional<interface_name> parse(std::string_view text) noexcept {
         if (text.empty() || text.size() > max_size || text == "." || text == "..") return std::nullopt;
         for (char c : text)
-            if (c == '/' || c == ':' || c == '%' || c == ' ' || (c >= '\0' && c < ' ') || c == 0x7f) return std::nullopt;
+            if (c == '/' || c == ':' || c == '%' || (c >= '\0' && c <= ' ') || c == '\x7f' || c == '\xa0') return std::nullopt;
         interface_name name;
         name.text_.append(text);
         return name;

@@ -23,18 +23,20 @@ class prefix {
         return {f == family::ipv4 ? net::address::v4(0) : net::address::v6(0, 0), 0};
     }
 
-    /// "ADDRESS/LENGTH". An IPv4-mapped IPv6 address is refused: its length would count bits of another family.
+    /// "ADDRESS/LENGTH", the length in decimal (Go takes leading zeros, so they are taken). An IPv4-mapped IPv6 address is
+    /// refused: its length would count bits of another family.
     static constexpr std::optional<prefix> parse(std::string_view text) noexcept {
         auto const slash = text.find('/');
         if (slash == std::string_view::npos) return std::nullopt;
         auto const a = net::address::parse(text.substr(0, slash));
         std::string_view const digits = text.substr(slash + 1);
-        if (!a || digits.empty() || digits.size() > 3 || (digits.size() > 1 && digits[0] == '0')) return std::nullopt;
+        if (!a || digits.empty()) return std::nullopt;
         if (a->is_v4() && text.find(':') != std::string_view::npos) return std::nullopt;
         int length = 0;
         for (char c : digits) {
             if (c < '0' || c > '9') return std::nullopt;
             length = length * 10 + (c - '0');
+            if (length > bits(a->family())) return std::nullopt;
         }
         return make(*a, length);
     }
