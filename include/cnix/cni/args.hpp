@@ -21,12 +21,12 @@ namespace cnix::cni {
 namespace detail {
 
 /// Sets a member from a value of CNI_ARGS; returns why not.
-template <class Member>
-std::string assign_arg(Member& member, std::string_view value) {
+template <class Member> std::string assign_arg(Member& member, std::string_view value) {
     if constexpr (std::same_as<Member, bool>) {
         std::string const lower = boost::to_lower_copy(std::string{value});
         bool const yes = lower == "1" || lower == "true";
-        if (!yes && lower != "0" && lower != "false") return "boolean unmarshal error: invalid input " + lower;
+        if (!yes && lower != "0" && lower != "false")
+            return "boolean unmarshal error: invalid input " + lower;
         member = yes;
         return {};
     } else if constexpr (std::same_as<Member, config::text> || std::same_as<Member, std::string>) {
@@ -41,7 +41,9 @@ std::string assign_arg(Member& member, std::string_view value) {
             }
             if constexpr (std::same_as<value_type, net::address>)
                 return "invalid IP address " + std::string{value};
-            else if constexpr (requires { { value_type::invalid } -> std::convertible_to<std::string_view>; })
+            else if constexpr (requires {
+                                   { value_type::invalid } -> std::convertible_to<std::string_view>;
+                               })
                 return std::string{std::string_view{value_type::invalid}}.append(" ").append(value);
             else
                 return std::string{value} + " is not " + std::string{std::string_view{value_type::form}};
@@ -49,8 +51,9 @@ std::string assign_arg(Member& member, std::string_view value) {
             return assign_arg(member.emplace(), value);
         }
     } else {
-        static_assert(config::parsed_value<Member>, "cnix: a member of a cni_args struct is a bool, a config::text, a value "
-                                                    "type with parse() and form, or std::optional of one of these");
+        static_assert(config::parsed_value<Member>,
+                      "cnix: a member of a cni_args struct is a bool, a config::text, a value "
+                      "type with parse() and form, or std::optional of one of these");
         std::optional<Member> parsed;
         std::string fault = assign_arg(parsed, value);
         if (parsed) member = *std::move(parsed);
@@ -73,10 +76,11 @@ std::optional<std::string> set_arg(Struct& target, std::string_view key, std::st
 
 } // namespace detail
 
-/// Reads CNI_ARGS, "KEY=VALUE;KEY2=VALUE2", into adapted structs whose members are named exactly as the keys; a key that
-/// several have goes to each. IgnoreUnknown=1 (or true) lets keys pass that nobody has.
+/// Reads CNI_ARGS, "KEY=VALUE;KEY2=VALUE2", into adapted structs whose members are named exactly as the keys;
+/// a key that several have goes to each. IgnoreUnknown=1 (or true) lets keys pass that nobody has.
 ///
-/// Returns what is wrong, in the words of containernetworking/cni; what is not wrong has been read all the same.
+/// Returns what is wrong, in the words of containernetworking/cni; what is not wrong has been read all the
+/// same.
 template <class... Structs>
 [[nodiscard]] std::vector<std::string> read_args(std::string_view args, Structs&... targets) {
     std::vector<std::string> faults;
@@ -101,7 +105,8 @@ template <class... Structs>
         };
         if (key == "IgnoreUnknown") outcome(detail::assign_arg(ignore_unknown, value));
         (outcome(detail::set_arg(targets, key, value)), ...);
-        if (!fault.empty()) faults.push_back("ARGS: error parsing value of pair " + quoted(pair) + ": " + fault);
+        if (!fault.empty())
+            faults.push_back("ARGS: error parsing value of pair " + quoted(pair) + ": " + fault);
         if (!known) unknown.append(unknown.empty() ? "" : " ").append(quoted(pair));
     }
     if (!unknown.empty() && !ignore_unknown) faults.push_back("ARGS: unknown args [" + unknown + "]");

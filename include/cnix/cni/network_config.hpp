@@ -42,8 +42,8 @@ struct attachment_keys {
     config::text ifname;
 };
 
-/// The keys of a plugin's entry that mean the same in every plugin (CNI spec 1.1.0, "Plugin configuration object").
-/// Slices are of the text it was read from.
+/// The keys of a plugin's entry that mean the same in every plugin (CNI spec 1.1.0, "Plugin configuration
+/// object"). Slices are of the text it was read from.
 struct network_config {
     cni::version cniVersion;
     config::text name;
@@ -60,10 +60,11 @@ struct network_config {
                                           config::renamed{"attachments", "cni.dev/attachments"}};
 };
 
-/// What GC must keep, of a configuration that was read without a fault: an element that was skipped would be taken for
-/// garbage. Nothing if the runtime sent no list, which is not the same as an empty one. An element that names what no ADD
-/// can have been asked for is passed over.
-inline std::optional<valid_attachments> attachments_to_keep(network_config const& conf, network_name const& network) {
+/// What GC must keep, of a configuration that was read without a fault: an element that was skipped would be
+/// taken for garbage. Nothing if the runtime sent no list, which is not the same as an empty one. An element
+/// that names what no ADD can have been asked for is passed over.
+inline std::optional<valid_attachments> attachments_to_keep(network_config const& conf,
+                                                            network_name const& network) {
     auto const& list = conf.valid_attachments ? conf.valid_attachments : conf.attachments;
     if (!list) return std::nullopt;
     valid_attachments keep{network};
@@ -80,5 +81,5 @@ inline std::optional<valid_attachments> attachments_to_keep(network_config const
 BOOST_HANA_ADAPT_STRUCT(cnix::cni::dns_keys, nameservers, domain, search, options);
 BOOST_HANA_ADAPT_STRUCT(cnix::cni::args_keys, cni);
 BOOST_HANA_ADAPT_STRUCT(cnix::cni::attachment_keys, containerID, ifname);
-BOOST_HANA_ADAPT_STRUCT(cnix::cni::network_config, cniVersion, name, type, capabilities, dns, args, runtimeConfig,
-                        prevResult, valid_attachments, attachments);
+BOOST_HANA_ADAPT_STRUCT(cnix::cni::network_config, cniVersion, name, type, capabilities, dns, args,
+                        runtimeConfig, prevResult, valid_attachments, attachments);

@@ -4,8 +4,8 @@
 
 namespace cnix::cni {
 
-/// In double quotes, with what is not printable ASCII escaped as in Go's %q: the spelling of values in the messages of
-/// containernetworking/cni. Bytes above 0x7f stay.
+/// In double quotes, with what is not printable ASCII escaped as in Go's %q: the spelling of values in the
+/// messages of containernetworking/cni. Bytes above 0x7f stay.
 inline std::string quoted(std::string_view text) {
     static constexpr std::string_view escaped = "\a\b\t\n\v\f\r"; // 7 to 13
     std::string out{'"'};

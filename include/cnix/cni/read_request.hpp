@@ -17,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-
 #include <unistd.h>
 
 namespace cnix::cni {
@@ -39,12 +38,14 @@ namespace cnix::cni {
 
 namespace detail {
 
-/// The characters beyond ASCII that Unicode calls white space, as the reference refuses them in interface names.
+/// The characters beyond ASCII that Unicode calls white space, as the reference refuses them in interface
+/// names.
 inline bool has_unicode_space(std::string_view text) {
-    for (std::string_view space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
-                                   "\xE2\x81\x9F", "\xE3\x80\x80"})
+    for (std::string_view space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\xA8", "\xE2\x80\xA9",
+                                   "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"})
         if (text.find(space) != text.npos) return true;
-    for (auto at = text.find("\xE2\x80"); at != text.npos; at = text.find("\xE2\x80", at + 1)) // U+2000 to U+200A
+    for (auto at = text.find("\xE2\x80"); at != text.npos;
+         at = text.find("\xE2\x80", at + 1)) // U+2000 to U+200A
         if (at + 2 < text.size() && static_cast<unsigned char>(text[at + 2]) <= 0x8A) return true;
     return false;
 }
@@ -68,7 +69,8 @@ inline void validate_interface(std::string const& name) {
         refuse("invalid interface name", "CNI_IFNAME must be " + std::string{net::interface_name::form});
 }
 
-/// The network's name and version. The name is faulted first and the version last, as the reference decodes them.
+/// The network's name and version. The name is faulted first and the version last, as the reference decodes
+/// them.
 inline void read_identity(request& out, std::optional<verb> verb, std::string const& command) {
     auto const conf = config::read<identity>(out.config);
     if (!conf.ok())
@@ -83,8 +85,8 @@ inline void read_identity(request& out, std::optional<verb> verb, std::string co
     if (!conf.value.cniVersion.empty()) {
         auto read = config::read_part<config::text>(out.config, conf.value.cniVersion.json, "$.cniVersion");
         if (!read.ok())
-            throw error{code::decoding_failure,
-                        "decoding version from network config: " + std::string{to_string(read.faults.front())}};
+            throw error{code::decoding_failure, "decoding version from network config: " +
+                                                    std::string{to_string(read.faults.front())}};
         version = std::move(read.value);
     }
     out.version = check_version(version, *verb);
@@ -97,9 +99,10 @@ inline bool allows_own_netns(std::string_view value) { return value == "1" || bo
 
 /// What the runtime asks for.
 ///
-/// `environment(name)` is a variable's value, empty if it is not set; `input()` is all of standard input, and is not
-/// called for VERSION. Throws cni::error with the first fault in the order of containernetworking/cni: each variable that
-/// the verb requires and that is set, then the ones that are missing, the network's name, CNI_COMMAND itself, the version.
+/// `environment(name)` is a variable's value, empty if it is not set; `input()` is all of standard input, and
+/// is not called for VERSION. Throws cni::error with the first fault in the order of containernetworking/cni:
+/// each variable that the verb requires and that is set, then the ones that are missing, the network's name,
+/// CNI_COMMAND itself, the version.
 template <std::invocable<char const*> Environment, std::invocable<> Input>
 request read_request(Environment const& environment, Input&& input) {
     request out;
@@ -149,7 +152,8 @@ inline std::string standard_input() {
         if (got == 0) return text;
         if (got < 0) {
             if (errno == EINTR) continue;
-            throw error{code::io_failure, "error reading from stdin: " + std::generic_category().message(errno)};
+            throw error{code::io_failure,
+                        "error reading from stdin: " + std::generic_category().message(errno)};
         }
         text.append(block, static_cast<std::size_t>(got));
         if (text.size() > config::max_size)

@@ -107,7 +107,8 @@ template <class Keys>
 Keys read_result_part(std::string_view source, std::string_view part, std::string_view path) {
     auto read = config::read_part<Keys>(source, part, path);
     if (!read.ok())
-        throw error{code::decoding_failure, "could not parse the result: " + std::string{to_string(read.faults)}};
+        throw error{code::decoding_failure,
+                    "could not parse the result: " + std::string{to_string(read.faults)}};
     return std::move(read.value);
 }
 
@@ -120,8 +121,9 @@ inline void append_routes(result& out, std::vector<route_keys> const& routes) {
 inline result to_result(result_keys const& keys) {
     result out;
     for (interface_keys const& one : keys.interfaces)
-        out.interfaces.push_back({std::string{one.name}, std::string{one.mac}, one.mtu, std::string{one.sandbox},
-                                  std::string{one.socketPath}, std::string{one.pciID}});
+        out.interfaces.push_back({std::string{one.name}, std::string{one.mac}, one.mtu,
+                                  std::string{one.sandbox}, std::string{one.socketPath},
+                                  std::string{one.pciID}});
     for (ip_keys const& one : keys.ips) {
         ip address{*one.address, one.gateway.value, std::nullopt};
         if (one.interface && *one.interface >= 0 &&
@@ -147,15 +149,16 @@ inline result to_result(result_02_keys const& keys) {
 
 } // namespace detail
 
-/// Reads a result of any version. `part` is its slice of `source` (network_config::prevResult), `path` its place there.
-/// Its own cniVersion says how it is to be read; without one, that of the configuration.
+/// Reads a result of any version. `part` is its slice of `source` (network_config::prevResult), `path` its
+/// place there. Its own cniVersion says how it is to be read; without one, that of the configuration.
 ///
-/// An index into `interfaces` that names none is dropped. Throws cni::error of code 6 that names the place and the fault.
-inline result read_result(std::string_view source, std::string_view part, std::string_view path, version configured) {
+/// An index into `interfaces` that names none is dropped. Throws cni::error of code 6 that names the place
+/// and the fault.
+inline result read_result(std::string_view source, std::string_view part, std::string_view path,
+                          version configured) {
     auto const own = detail::read_result_part<detail::version_key>(source, part, path).cniVersion;
     auto const version = own.empty() ? configured : version::parse(own);
-    if (!version)
-        throw error{code::decoding_failure, "unsupported CNI result version " + quoted(own)};
+    if (!version) throw error{code::decoding_failure, "unsupported CNI result version " + quoted(own)};
     if (*version < version::v0_3_0)
         return detail::to_result(detail::read_result_part<detail::result_02_keys>(source, part, path));
     return detail::to_result(detail::read_result_part<detail::result_keys>(source, part, path));
@@ -165,7 +168,8 @@ inline result read_result(std::string_view source, std::string_view part, std::s
 inline result read_result(std::string_view document, version configured) {
     auto const whole = config::read<config::raw>(document);
     if (!whole.ok())
-        throw error{code::decoding_failure, "could not parse the result: " + std::string{to_string(whole.faults)}};
+        throw error{code::decoding_failure,
+                    "could not parse the result: " + std::string{to_string(whole.faults)}};
     return read_result(document, whole.value.json, "$", configured);
 }
 

@@ -13,8 +13,8 @@ namespace cnix::cni {
 
 namespace detail {
 
-/// Writes results byte for byte as the Go types of containernetworking/cni do: below 1.0.0 keys come in the order of their
-/// struct's fields, since 1.0.0 sorted. What is empty or zero is left out.
+/// Writes results byte for byte as the Go types of containernetworking/cni do: below 1.0.0 keys come in the
+/// order of their struct's fields, since 1.0.0 sorted. What is empty or zero is left out.
 class result_writer {
   public:
     explicit result_writer(cni::version version) : version_{version}, sorted_{version >= version::v1_0_0} {}
@@ -49,7 +49,9 @@ class result_writer {
                 std::ranges::find(r.ips, family, [](ip const& one) { return one.address.family(); });
             if (first == r.ips.end()) continue;
             any = true;
-            out_.key(family == net::family::ipv4 ? "ip4" : "ip6").begin_object().member("ip", first->address.text());
+            out_.key(family == net::family::ipv4 ? "ip4" : "ip6")
+                .begin_object()
+                .member("ip", first->address.text());
             if (first->gateway) out_.member("gateway", first->gateway->text());
             std::vector<route> routes;
             std::ranges::copy_if(r.routes, std::back_inserter(routes),
@@ -121,8 +123,7 @@ class result_writer {
         out_.end_object();
     }
 
-    template <class Elements, class Write>
-    void list(char const* key, Elements const& elements, Write write) {
+    template <class Elements, class Write> void list(char const* key, Elements const& elements, Write write) {
         if (elements.empty()) return;
         out_.key(key).begin_array();
         for (auto const& one : elements) {
@@ -149,8 +150,9 @@ class result_writer {
 
 } // namespace detail
 
-/// What ADD prints for a configuration of the version: indented, without a newline. What the version has no key for is
-/// left out; 0.1.0 and 0.2.0 need an address to tell of, and an error of code 999 is thrown if there is none.
+/// What ADD prints for a configuration of the version: indented, without a newline. What the version has no
+/// key for is left out; 0.1.0 and 0.2.0 need an address to tell of, and an error of code 999 is thrown if
+/// there is none.
 inline std::string to_json(result const& r, version v) { return detail::result_writer{v}.write(r); }
 
 } // namespace cnix::cni

@@ -29,6 +29,8 @@ class rollback {
                 last.undo();
             } catch (std::exception const& e) {
                 failures.push_back("could not " + last.what + ": " + e.what());
+            } catch (...) {
+                failures.push_back("could not " + last.what);
             }
         }
         return failures;

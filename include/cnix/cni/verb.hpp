@@ -10,7 +10,7 @@ namespace cnix::cni {
 enum class verb { add, del, check, gc, status, version };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 6> verb_texts{"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"};
+constexpr inline std::array<std::string_view, 6> verb_texts{"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"};
 } // namespace detail
 
 /// As CNI_COMMAND spells it.

@@ -36,8 +36,8 @@ class version {
     constexpr operator std::string_view() const noexcept { return text(); }
     std::string str() const { return std::string{text()}; }
 
-    /// Whether the spec of this version has the verb: CHECK since 0.4.0, GC and STATUS since 1.1.0. VERSION counts as
-    /// always there, a runtime asks with it before it knows any version.
+    /// Whether the spec of this version has the verb: CHECK since 0.4.0, GC and STATUS since 1.1.0. VERSION
+    /// counts as always there, a runtime asks with it before it knows any version.
     constexpr bool allows(verb v) const noexcept;
 
     friend constexpr auto operator<=>(version const&, version const&) noexcept = default;
@@ -48,23 +48,26 @@ class version {
     std::uint8_t index_ = 0;
 };
 
-inline constexpr version version::v0_1_0{0};
-inline constexpr version version::v0_2_0{1};
-inline constexpr version version::v0_3_0{2};
-inline constexpr version version::v0_3_1{3};
-inline constexpr version version::v0_4_0{4};
-inline constexpr version version::v1_0_0{5};
-inline constexpr version version::v1_1_0{6};
+constexpr inline version version::v0_1_0{0};
+constexpr inline version version::v0_2_0{1};
+constexpr inline version version::v0_3_0{2};
+constexpr inline version version::v0_3_1{3};
+constexpr inline version version::v0_4_0{4};
+constexpr inline version version::v1_0_0{5};
+constexpr inline version version::v1_1_0{6};
 
 /// The first version whose spec has the verb.
 constexpr version first_with(verb v) noexcept {
     switch (v) {
-    case verb::check: return version::v0_4_0;
+    case verb::check:
+        return version::v0_4_0;
     case verb::gc:
-    case verb::status: return version::v1_1_0;
+    case verb::status:
+        return version::v1_1_0;
     case verb::add:
     case verb::del:
-    case verb::version: break;
+    case verb::version:
+        break;
     }
     return version::v0_1_0;
 }
@@ -74,16 +77,17 @@ constexpr bool version::allows(verb v) const noexcept { return *this >= first_wi
 namespace detail {
 inline std::string join_versions(std::string_view before, std::string_view between, std::string_view after) {
     std::string out{before};
-    for (std::size_t i = 0; i < version::texts.size(); ++i) out.append(i == 0 ? "" : between).append(version::texts[i]);
+    for (std::size_t i = 0; i < version::texts.size(); ++i)
+        out.append(i == 0 ? "" : between).append(version::texts[i]);
     return out.append(after);
 }
 } // namespace detail
 
-/// What VERSION prints, with its newline. `cniVersion` is the newest version, as containernetworking/cni has it; the
-/// spec's text would have the runtime's own sent back, which no runtime looks at.
+/// What VERSION prints, with its newline. `cniVersion` is the newest version, as containernetworking/cni has
+/// it; the spec's text would have the runtime's own sent back, which no runtime looks at.
 inline std::string version_output() {
-    return "{\"cniVersion\":\"" + version::v1_1_0.str() + "\",\"supportedVersions\":" +
-           detail::join_versions("[\"", "\",\"", "\"]}\n");
+    return "{\"cniVersion\":\"" + version::v1_1_0.str() +
+           "\",\"supportedVersions\":" + detail::join_versions("[\"", "\",\"", "\"]}\n");
 }
 
 /// What a plugin says on standard error to somebody who calls it without CNI_COMMAND.

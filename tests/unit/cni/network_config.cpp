@@ -1,0 +1,82 @@
+#include <cnix/cni/network_config.hpp>
+#include <cnix/config/read.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+using cnix::cni::attachments_to_keep;
+using cnix::cni::network_config;
+using cnix::cni::network_name;
+using cnix::cni::version;
+
+namespace {
+
+// The compiler reads it, too.
+constexpr bool readable = [] {
+    auto const conf =
+        cnix::config::read<network_config>(R"({"cniVersion":"1.1.0","name":"n","capabilities":{"mac":true},
+        "dns":{"search":["a"]},"args":{"cni":{"mac":"x"}},"prevResult":{"a":1},
+        "cni.dev/valid-attachments":[{"containerID":"c","ifname":"eth0"}]})",
+                                           cnix::config::strict);
+    return conf.ok() && conf.value.cniVersion == version::v1_1_0 && conf.value.capabilities[0].value &&
+           conf.value.args.cni.json == R"({"mac":"x"})" && conf.value.prevResult.json == R"({"a":1})" &&
+           conf.value.dns.given() && conf.value.valid_attachments->front().ifname == "eth0" &&
+           !conf.value.attachments;
+}();
+static_assert(readable);
+
+std::optional<cnix::cni::valid_attachments> keep(std::string_view json) {
+    auto const conf = cnix::config::read<network_config>(json);
+    REQUIRE(conf.ok());
+    return attachments_to_keep(conf.value, network_name::parse("net").value());
+}
+
+} // namespace
+
+TEST_CASE("no list is not an empty list") {
+    CHECK_FALSE(keep("{}"));
+    CHECK_FALSE(keep(R"({"cni.dev/valid-attachments":null})"));
+    REQUIRE(keep(R"({"cni.dev/valid-attachments":[]})"));
+    CHECK(keep(R"({"cni.dev/valid-attachments":[]})")->pairs().empty());
+}
+
+TEST_CASE("the newer key wins over the older one") {
+    auto const older = keep(R"({"cni.dev/attachments":[{"containerID":"old","ifname":"eth0"}]})");
+    REQUIRE(older);
+    CHECK(older->contains("old", "eth0"));
+    auto const both = keep(R"({"cni.dev/attachments":[{"containerID":"old","ifname":"eth0"}],
+                               "cni.dev/valid-attachments":[{"containerID":"new","ifname":"eth0"}]})");
+    REQUIRE(both);
+    CHECK(both->contains("new", "eth0"));
+    CHECK_FALSE(both->contains("old", "eth0"));
+}
+
+TEST_CASE("what no ADD can have been asked for is passed over") {
+    auto const kept = keep(R"({"cni.dev/valid-attachments":[{"containerID":"../x","ifname":"eth0"},
+        {"containerID":"c","ifname":"a/b"},{"containerID":"c"},{"containerID":"c","ifname":"eth1"}]})");
+    REQUIRE(kept);
+    CHECK(kept->pairs() == std::set<std::pair<std::string, std::string>>{{"c", "eth1"}});
+}
+
+TEST_CASE("an element that cannot be read is a fault, never garbage") {
+    for (std::string_view const json :
+         {R"({"cni.dev/valid-attachments":[{"containerID":5,"ifname":"eth0"}]})",
+          R"({"cni.dev/valid-attachments":["c"]})", R"({"cni.dev/valid-attachments":{}})"}) {
+        CAPTURE(json);
+        CHECK_FALSE(cnix::config::read<network_config>(json).ok());
+    }
+}
+
+TEST_CASE("dns says something as soon as a key is there") {
+    auto const dns = [](std::string_view json) { return cnix::config::read<network_config>(json).value.dns; };
+    CHECK_FALSE(dns("{}").given());
+    CHECK_FALSE(dns(R"({"dns":{}})").given());
+    CHECK_FALSE(dns(R"({"dns":{"domain":"","search":null}})").given());
+    CHECK(dns(R"({"dns":{"search":[]}})").given());
+    CHECK(dns(R"({"dns":{"search":[]}})").value().empty());
+    auto const full =
+        dns(R"({"dns":{"nameservers":["1","2"],"domain":"d","search":["s"],"options":["o"]}})").value();
+    CHECK(full == cnix::cni::dns{{"1", "2"}, "d", {"s"}, {"o"}});
+}

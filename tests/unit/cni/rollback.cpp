@@ -1,0 +1,60 @@
+#include <cnix/cni/rollback.hpp>
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using cnix::cni::rollback;
+using texts = std::vector<std::string>;
+
+TEST_CASE("steps are undone in reverse, each once") {
+    std::string order;
+    rollback undo;
+    undo.on_failure("a", [&] { order += 'a'; });
+    undo.on_failure("b", [&] { order += 'b'; });
+    undo.on_failure("c", [&] { order += 'c'; });
+    CHECK(undo.undo() == texts{});
+    CHECK(order == "cba");
+    CHECK(undo.undo() == texts{});
+    CHECK(order == "cba");
+}
+
+TEST_CASE("leaving the scope undoes, after commit it does not") {
+    int undone = 0;
+    {
+        rollback undo;
+        undo.on_failure("x", [&] { ++undone; });
+    }
+    CHECK(undone == 1);
+    {
+        rollback undo;
+        undo.on_failure("x", [&] { ++undone; });
+        undo.commit();
+    }
+    CHECK(undone == 1);
+}
+
+TEST_CASE("a step that fails is told of and does not keep the others from running") {
+    std::string order;
+    rollback undo;
+    undo.on_failure("delete a", [&] { order += 'a'; });
+    undo.on_failure("delete b", [&] { throw std::runtime_error{"busy"}; });
+    undo.on_failure("delete c", [&] { order += 'c'; });
+    undo.on_failure("delete d", [] { throw 1; });
+    CHECK(undo.undo() == texts{"could not delete d", "could not delete b: busy"});
+    CHECK(order == "ca");
+}
+
+TEST_CASE("a step may register another, which is undone next") {
+    std::string order;
+    rollback undo;
+    undo.on_failure("a", [&] { order += 'a'; });
+    undo.on_failure("b", [&] {
+        order += 'b';
+        undo.on_failure("c", [&] { order += 'c'; });
+    });
+    CHECK(undo.undo() == texts{});
+    CHECK(order == "bca");
+}
