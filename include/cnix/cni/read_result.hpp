@@ -126,9 +126,8 @@ inline result to_result(result_keys const& keys) {
                                   std::string{one.pciID}});
     for (ip_keys const& one : keys.ips) {
         ip address{*one.address, one.gateway.value, std::nullopt};
-        if (one.interface && *one.interface >= 0 &&
-            static_cast<std::uint64_t>(*one.interface) < out.interfaces.size())
-            address.interface = static_cast<unsigned>(*one.interface);
+        auto const index = static_cast<std::uint64_t>(one.interface.value_or(-1));
+        if (index < out.interfaces.size()) address.interface = static_cast<unsigned>(index);
         out.ips.push_back(address);
     }
     append_routes(out, keys.routes);

@@ -74,7 +74,10 @@ TEST_CASE("dns says something as soon as a key is there") {
     CHECK_FALSE(dns("{}").given());
     CHECK_FALSE(dns(R"({"dns":{}})").given());
     CHECK_FALSE(dns(R"({"dns":{"domain":"","search":null}})").given());
+    CHECK(dns(R"({"dns":{"nameservers":[]}})").given());
+    CHECK(dns(R"({"dns":{"domain":"d"}})").given());
     CHECK(dns(R"({"dns":{"search":[]}})").given());
+    CHECK(dns(R"({"dns":{"options":[]}})").given());
     CHECK(dns(R"({"dns":{"search":[]}})").value().empty());
     auto const full =
         dns(R"({"dns":{"nameservers":["1","2"],"domain":"d","search":["s"],"options":["o"]}})").value();
