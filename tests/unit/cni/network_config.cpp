@@ -55,7 +55,7 @@ TEST_CASE("the newer key wins over the older one") {
 
 TEST_CASE("what no ADD can have been asked for is passed over") {
     auto const kept = keep(R"({"cni.dev/valid-attachments":[{"containerID":"../x","ifname":"eth0"},
-        {"containerID":"c","ifname":"a/b"},{"containerID":"c"},{"containerID":"c","ifname":"eth1"}]})");
+        {"containerID":"c","ifname":"a/b"},{"containerID":"c","ifname":"eth1"}]})");
     REQUIRE(kept);
     CHECK(kept->pairs() == std::set<std::pair<std::string, std::string>>{{"c", "eth1"}});
 }
@@ -63,10 +63,29 @@ TEST_CASE("what no ADD can have been asked for is passed over") {
 TEST_CASE("an element that cannot be read is a fault, never garbage") {
     for (std::string_view const json :
          {R"({"cni.dev/valid-attachments":[{"containerID":5,"ifname":"eth0"}]})",
-          R"({"cni.dev/valid-attachments":["c"]})", R"({"cni.dev/valid-attachments":{}})"}) {
+          R"({"cni.dev/valid-attachments":[{"containerID":"c","ifname":null}]})",
+          R"({"cni.dev/valid-attachments":[{"containerID":"c"}]})", R"({"cni.dev/valid-attachments":["c"]})",
+          R"({"cni.dev/attachments":[{}]})"}) {
         CAPTURE(json);
-        CHECK_FALSE(cnix::config::read<network_config>(json).ok());
+        auto const conf = cnix::config::read<network_config>(json);
+        CHECK_THROWS_WITH_AS(attachments_to_keep(conf.value, network_name::parse("net").value()),
+                             "element 0 of the list of valid attachments needs the strings `containerID` and "
+                             "`ifname`",
+                             cnix::cni::error);
     }
+    auto const conf = cnix::config::read<network_config>(R"({"cni.dev/valid-attachments":{}})");
+    CHECK_FALSE(conf.ok());
+    CHECK_FALSE(attachments_to_keep(conf.value, network_name::parse("net").value()));
+}
+
+TEST_CASE("a list that the reader cut is refused") {
+    std::string json = R"({"cni.dev/valid-attachments":[{"containerID":"c","ifname":"e"})";
+    for (std::size_t i = 1; i < cnix::config::max_elements - 1; ++i)
+        json += R"(,{"containerID":"c","ifname":"e"})";
+    CHECK(keep(json + "]}"));
+    json += R"(,{"containerID":"c","ifname":"e"},{"containerID":"d","ifname":"e"}]})";
+    auto const conf = cnix::config::read<network_config>(json);
+    CHECK_THROWS_AS(attachments_to_keep(conf.value, network_name::parse("net").value()), cnix::cni::error);
 }
 
 TEST_CASE("dns says something as soon as a key is there") {
