@@ -79,7 +79,7 @@ constexpr std::optional<step> take_step(std::string_view& path) {
 /// A relative path from keys and indices: `path("ranges", 0, 1, "gateway")` is `ranges[0][1].gateway`.
 template <class... Steps> constexpr text path(Steps const&... steps) {
     text out;
-    auto const add = [&](auto const& one) {
+    [[maybe_unused]] auto const add = [&](auto const& one) {
         if constexpr (std::integral<std::remove_cvref_t<decltype(one)>>)
             detail::append_index(out, static_cast<std::size_t>(one));
         else
@@ -104,7 +104,8 @@ constexpr std::size_t locate(std::string_view source, std::string_view wanted) {
     at.space();
     while (std::optional<detail::step> const step = detail::take_step(wanted)) {
         char const* const container = at.at();
-        char const* found = nullptr;
+        char const* found = container;
+        bool absent = true;
         if (at.peek() != (step->key ? '{' : '[')) break;
         for (std::size_t index = 0; at.next(); ++index) {
             bool match = !step->key && index == step->index;
@@ -114,12 +115,15 @@ constexpr std::size_t locate(std::string_view source, std::string_view wanted) {
                 match = detail::same_folded(key, {step->key->view().data(), step->key->size()});
                 at.colon();
             }
-            if (match) found = at.at();
+            if (match) {
+                found = at.at();
+                absent = false;
+            }
             at.skip();
             at.space();
         }
-        at.go(found != nullptr ? found : container);
-        if (found == nullptr) break;
+        at.go(found);
+        if (absent) break;
     }
     return static_cast<std::size_t>(at.at() - source.data());
 }

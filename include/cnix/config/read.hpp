@@ -23,16 +23,17 @@ template <class Type> struct reading {
     constexpr bool ok() const { return faults.empty(); }
 };
 
-/// Reads the value at `part`, a slice of `source` (a member of type `raw` from an earlier reading), so that
-/// paths and places are those of the whole text. `base` is the path of `part`, from `$`.
+/// Reads the value at `part`, a slice of `source` (the `json` of a `raw` from an earlier reading of it), so
+/// that paths and places are those of the whole text. `base` is the path of `part`, from `$`.
 template <class Type>
 constexpr reading<Type> read_part(std::string_view source, std::string_view part, std::string_view base,
                                   options how = {}) {
     reading<Type> result;
+    if (part.empty()) return result;
     detail::reader in(source, static_cast<std::size_t>(part.data() - source.data()), how, result.faults);
-    detail::frame const root{nullptr, base, 0};
+    detail::frame const root{nullptr, base};
     in.value(root, result.value);
-    detail::self_check(source, root, result.value, result.faults);
+    detail::self_checks(source, result.faults).run(root, result.value);
     detail::place(result.faults, source);
     return result;
 }

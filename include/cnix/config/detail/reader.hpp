@@ -41,21 +41,22 @@ constexpr inline options strict{unknown_keys::fault};
 
 namespace detail {
 
-/// Where the reader is, as a list on the stack: made into a path only when there is a fault. `key` is null in
-/// the steps to an array's elements; at the root it is the whole base path.
+/// Where the reader is, as a list on the stack: made into a path only when there is a fault. At the root,
+/// `key` is the whole base path.
 struct frame {
+    static constexpr std::size_t by_key = static_cast<std::size_t>(-1);
     frame const* parent;
     std::string_view key;
-    std::size_t index;
+    std::size_t index = by_key; ///< in an array
 };
 
 constexpr text path_of(frame const& here) {
     if (here.parent == nullptr) return here.key;
     text path = path_of(*here.parent);
-    if (here.key.data() == nullptr)
-        append_index(path, here.index);
-    else
+    if (here.index == frame::by_key)
         append_key(path, here.key);
+    else
+        append_index(path, here.index);
     return path;
 }
 
@@ -268,7 +269,7 @@ class reader {
                 in_.skip();
             } else {
                 entry<Value> fresh{key, {}};
-                value(frame{&here, key, 0}, fresh.value);
+                value(frame{&here, key}, fresh.value);
                 if (at == target.size())
                     target.push_back(std::move(fresh));
                 else
@@ -319,7 +320,7 @@ class reader {
     template <class Fields, class Targets, std::size_t... Index>
     constexpr void member(frame const& here, std::size_t found, Targets const& targets,
                           std::index_sequence<Index...>) {
-        [[maybe_unused]] [[maybe_unused]] frame const inner{&here, Fields::keys[found].view(), 0};
+        [[maybe_unused]] frame const inner{&here, Fields::keys[found].view()};
         static_cast<void>(((found == Index && (sharers<Fields, Index>(inner, targets), true)) || ...));
     }
 

@@ -1,0 +1,52 @@
+#include <cnix/config/embedded.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string_view>
+#include <unit/config/demo.hpp>
+#include <vector>
+
+using namespace cnix::config;
+
+namespace {
+
+constexpr std::string_view good_text = R"({"cniVersion": "1.1.0", "plugins": [{"isGateway": true}]})";
+constexpr verdict good = judge<demo::conflist>(good_text, "good.conflist");
+static_assert(accepted<good>);
+static_assert(good.ok() && good.view().empty());
+
+// rejected ones are in compile-tests/config.cpp; here, only the text
+constexpr verdict one = judge<demo::conflist>("{\n  \"nam\": 1}", "bad.conflist");
+static_assert(!one.ok() &&
+              one.view() == "cnix: bad.conflist:2:3: $: unknown key `nam`, did you mean `name`?");
+
+constexpr verdict two = judge<demo::conflist>(R"({"cniVersion": 1, "name": 2})");
+static_assert(two.view() == "cnix: 1:16: $.cniVersion: expected a string, found a number; 1:27: $.name: "
+                            "expected a string, found a number");
+
+constexpr verdict syntax = judge<demo::conflist>("{", "x");
+static_assert(syntax.view() == "cnix: x:1:2: the text ends inside an object");
+
+constexpr text many_faults(std::size_t count) {
+    std::vector<fault> faults;
+    for (std::size_t i = 0; i < count; ++i)
+        faults.push_back({fault_kind::value, i, {}, "$.a", "is thirty characters of length"});
+    return judge(faults, "f").view();
+}
+static_assert(many_faults(5).size() < verdict::capacity && !many_faults(5).view().ends_with("faults"));
+static_assert(many_faults(40).size() <= verdict::capacity &&
+              many_faults(40).view().ends_with("; and 30 more faults"));
+static_assert([] { // a fault longer than a verdict is cut
+    text message;
+    for (int i = 0; i < 600; ++i) message.append('x');
+    std::vector<fault> const faults{{fault_kind::value, 0, {}, "$", message}};
+    return judge(faults).view().size() < verdict::capacity;
+}());
+
+} // namespace
+
+TEST_CASE("a verdict at run time") {
+    CHECK(judge(std::vector<fault>{}).ok());
+    CHECK(judge(read<demo::conflist>("[]").faults, "f").view() ==
+          "cnix: f:1:1: $: expected an object, found an array");
+}
