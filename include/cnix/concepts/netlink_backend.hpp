@@ -37,8 +37,7 @@ struct bridge_spec {
     /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the
     /// ports.
     std::optional<net::mac> mac{};
-    bool vlan_filtering =
-        false; ///< ignored without an error by a kernel that cannot: look at link::vlan_filtering
+    bool vlan_filtering = false; ///< operation_not_supported without CONFIG_BRIDGE_VLAN_FILTERING
     bool up = true;
 };
 
@@ -65,7 +64,8 @@ struct link_change {
     std::optional<bool> promiscuous{};
     std::optional<std::uint32_t> mtu{};
     std::optional<std::string> alias{};   ///< at most 255 bytes (IFALIASZ - 1)
-    std::optional<int> addr_gen_mode{};   ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made
+    std::optional<int> addr_gen_mode{};   ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made;
+                                          ///< address_family_not_supported with an MTU below 1280
     std::optional<bool> vlan_filtering{}; ///< of a bridge
 };
 

@@ -130,7 +130,7 @@ inline void change_link(socket& sock, netlink::index index, netlink::link_change
     if (change.master) question.number(IFLA_MASTER, *change.master);
     if (change.mac) question.mac(IFLA_ADDRESS, *change.mac);
     if (change.mtu) question.u32(IFLA_MTU, *change.mtu);
-    if (change.alias) question.text(IFLA_IFALIAS, *change.alias);
+    if (change.alias) question.bytes(IFLA_IFALIAS, *change.alias); // a zero would count as a byte of it
     if (change.addr_gen_mode) {
         question.nest(IFLA_AF_SPEC, [&] {
             question.nest(AF_INET6, [&] {

@@ -37,7 +37,6 @@ class request {
     }
 
     void u8(int type, std::uint8_t value) { put(type, &value, sizeof value); }
-    void u16(int type, std::uint16_t value) { put(type, &value, sizeof value); }
     void u32(int type, std::uint32_t value) { put(type, &value, sizeof value); }
     /// An interface's index, or a descriptor: the kernel's attributes for them are 32 bits wide.
     void number(int type, int value) { put(type, &value, sizeof value); }
@@ -46,6 +45,7 @@ class request {
         std::string const terminated{value};
         put(type, terminated.c_str(), terminated.size() + 1);
     }
+    void bytes(int type, std::string_view value) { put(type, value.data(), value.size()); }
     void mac(int type, net::mac const& value) { put(type, value.bytes().data(), value.bytes().size()); }
     void address(int type, net::address const& value) {
         auto const bytes = value.bytes();

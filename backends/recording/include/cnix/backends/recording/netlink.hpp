@@ -1,0 +1,415 @@
+#pragma once
+#include <cnix/backends/recording/commands.hpp>
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/sysctls.hpp>
+
+namespace cnix::backends::recording {
+
+/// A netlink_backend on the process-wide model (kernel.hpp). Each change that succeeds, and that finds what
+/// it is to remove, is written to the journal; looking is not.
+class netlink {
+  public:
+    netlink() : space_{&kernel::self().current()} {}
+
+    std::optional<nl::link> find_link(net::interface_name const& name) {
+        faults::call("look up the interface \"" + name.str() + '"');
+        interface const* const found = space_->find(name);
+        if (found == nullptr) return std::nullopt;
+        return kernel::self().to_link(*space_, *found);
+    }
+    std::optional<nl::link> find_link(nl::index index) {
+        faults::call("look up the interface of index " + std::to_string(index));
+        interface const* const found = space_->find(index);
+        if (found == nullptr) return std::nullopt;
+        return kernel::self().to_link(*space_, *found);
+    }
+    std::vector<nl::link> links() {
+        faults::call("list the interfaces");
+        std::vector<nl::link> all;
+        for (auto const& [index, entry] : space_->interfaces)
+            all.push_back(kernel::self().to_link(*space_, entry));
+        return all;
+    }
+
+    void add_bridge(nl::bridge_spec const& bridge) {
+        std::string const what = "add the bridge \"" + bridge.name.str() + '"';
+        faults::call(what);
+        check_new(*space_, bridge.name, bridge.mac, bridge.mtu, what);
+        interface made;
+        made.link.name = bridge.name;
+        made.link.kind = "bridge";
+        made.link.mac = bridge.mac.value_or(net::mac{});
+        made.link.mtu = bridge.mtu != 0 ? bridge.mtu : 1500;
+        made.link.up = bridge.up;
+        made.link.vlan_filtering = bridge.vlan_filtering;
+        made.mac_is_set = bridge.mac.has_value();
+        kernel::self().add(*space_, made);
+        journal::append(commands::add_bridge(bridge));
+    }
+
+    void add_veth(nl::veth_spec const& veth) {
+        std::string const what =
+            "add the veth \"" + veth.host.name.str() + "\" with its peer \"" + veth.peer.name.str() + '"';
+        faults::call(what);
+        auto& model = kernel::self();
+        network_namespace* const peer_space =
+            veth.peer_netns < 0 ? space_ : model.of_descriptor(veth.peer_netns);
+        if (peer_space == nullptr || peer_space->gone) sys::throw_errno(EINVAL, what);
+        check_new(*space_, veth.host.name, veth.host.mac, veth.mtu, what);
+        check_new(*peer_space, veth.peer.name, veth.peer.mac, veth.mtu, what);
+        if (peer_space == space_ && veth.host.name == veth.peer.name) sys::throw_errno(EEXIST, what);
+        if (veth.master != 0) check_master(veth.master, what);
+        auto const make = [&](network_namespace& space, nl::veth_end const& end) -> interface& {
+            interface made;
+            made.link.name = end.name;
+            made.link.kind = "veth";
+            made.link.mac = end.mac.value_or(net::mac{});
+            made.link.mtu = veth.mtu != 0 ? veth.mtu : 1500;
+            return model.add(space, made);
+        };
+        // Indices: the kernel registers the peer first (veth_newlink).
+        interface& peer = make(*peer_space, veth.peer);
+        interface& host = make(*space_, veth.host);
+        host.peer = peer.link.index;
+        host.peer_namespace = peer_space;
+        peer.peer = host.link.index;
+        peer.peer_namespace = space_;
+        model.set_up(*space_, host, veth.host_up);
+        model.set_master(*space_, host, veth.master);
+        journal::append(commands::add_veth(*space_, veth, peer_space == space_ ? "" : peer_space->path));
+    }
+
+    void change_link(nl::index index, nl::link_change const& change) {
+        std::string const what = "set " + named(index);
+        faults::call(what);
+        interface& entry = existing(index, what);
+        bool const is_bridge = entry.link.kind == "bridge";
+        if (change.mac && (change.mac->is_zero() || change.mac->is_multicast()))
+            sys::throw_errno(EADDRNOTAVAIL, what);
+        if (change.mtu && !mtu_is_valid(*change.mtu)) sys::throw_errno(EINVAL, what);
+        if (change.alias && change.alias->size() > 255) sys::throw_errno(ERANGE, what);
+        if (change.addr_gen_mode && (*change.addr_gen_mode < 0 || *change.addr_gen_mode > 3))
+            sys::throw_errno(EINVAL, what);
+        if (change.vlan_filtering && !is_bridge) sys::throw_errno(EOPNOTSUPP, what);
+        if (change.master && *change.master != 0) check_master(*change.master, what);
+        if (change.master && *change.master == index) sys::throw_errno(ELOOP, what);
+        std::string const command = commands::change_link(*space_, index, change);
+        auto& model = kernel::self();
+        if (change.mac) {
+            entry.link.mac = *change.mac;
+            entry.mac_is_set = true;
+        }
+        if (change.mtu) entry.link.mtu = *change.mtu;
+        if (change.promiscuous) entry.link.promiscuous = *change.promiscuous;
+        if (change.alias) entry.link.alias = *change.alias;
+        if (change.addr_gen_mode)
+            space_->sysctls["net/ipv6/conf/" + entry.link.name + "/addr_gen_mode"] =
+                std::to_string(*change.addr_gen_mode);
+        if (change.vlan_filtering) entry.link.vlan_filtering = *change.vlan_filtering;
+        if (change.master) model.set_master(*space_, entry, *change.master);
+        if (change.up) model.set_up(*space_, entry, *change.up);
+        journal::append(command);
+    }
+
+    bool delete_link(nl::index index) {
+        std::string const what = "delete the interface " + named(index);
+        faults::call(what);
+        interface const* const found = space_->find(index);
+        if (found == nullptr) return false;
+        if (found->link.name == "lo") sys::throw_errno(EOPNOTSUPP, what);
+        journal::append("ip link delete dev " + commands::name_of(*space_, index));
+        kernel::self().remove(*space_, index);
+        return true;
+    }
+
+    std::optional<nl::bridge_port> port(nl::index index) {
+        std::string const what = "look up the bridge port " + named(index);
+        faults::call(what);
+        interface const& entry = existing(index, what);
+        if (entry.link.master == 0) return std::nullopt;
+        return entry.port;
+    }
+    void change_port(nl::index index, nl::bridge_port const& port) {
+        std::string const what = "change the bridge port " + named(index);
+        faults::call(what);
+        interface& entry = existing(index, what);
+        if (entry.link.master == 0) sys::throw_errno(EOPNOTSUPP, what);
+        entry.port = port;
+        journal::append(commands::change_port(*space_, index, port));
+    }
+    std::vector<nl::port_vlan> port_vlans(nl::index index) {
+        std::string const what = "list the VLANs of the bridge port " + named(index);
+        faults::call(what);
+        interface const& entry = existing(index, what);
+        if (entry.link.master == 0) sys::throw_errno(EINVAL, what);
+        std::vector<nl::port_vlan> all;
+        for (auto const& [vid, vlan] : entry.vlans) all.push_back(vlan);
+        return all;
+    }
+    void add_port_vlan(nl::index index, nl::port_vlan const& vlan) {
+        std::string const what =
+            "add the VLAN " + std::to_string(vlan.vid) + " to the bridge port " + named(index);
+        faults::call(what);
+        interface& entry = existing(index, what);
+        if (entry.link.master == 0) sys::throw_errno(EOPNOTSUPP, what);
+        if (vlan.vid == 0 || vlan.vid > 4094) sys::throw_errno(EINVAL, what);
+        if (vlan.pvid)
+            for (auto& [vid, other] : entry.vlans) other.pvid = false;
+        entry.vlans[vlan.vid] = vlan;
+        journal::append(commands::port_vlan(*space_, "add", index, vlan));
+    }
+    bool delete_port_vlan(nl::index index, nl::port_vlan const& vlan) {
+        faults::call("delete the VLAN " + std::to_string(vlan.vid) + " of the bridge port " + named(index));
+        interface* const entry = space_->find(index);
+        if (entry == nullptr || entry->vlans.erase(vlan.vid) == 0) return false;
+        journal::append(commands::port_vlan(*space_, "del", index, vlan));
+        return true;
+    }
+
+    std::vector<nl::link_address> addresses(nl::index index) {
+        std::string const what = "list the addresses of " + named(index);
+        faults::call(what);
+        return existing(index, what).addresses;
+    }
+    void add_address(nl::index index, nl::address_spec const& spec) {
+        net::prefix const& address = spec.address;
+        std::string const what = "add the address " + address.str() + " to " + named(index);
+        faults::call(what);
+        interface& entry = existing(index, what);
+        if (address.is_v6() && value_of("net/ipv6/conf/" + entry.link.name + "/disable_ipv6") == "1")
+            sys::throw_errno(EACCES, what);
+        for (auto const& other : entry.addresses) {
+            bool const same =
+                address.is_v6() ? other.address.address() == address.address() : other.address == address;
+            if (same) sys::throw_errno(EEXIST, what);
+        }
+        // Duplicate address detection ends at once here: nobody else is on the wire.
+        entry.addresses.push_back({address, false, false});
+        if (entry.link.up) kernel::self().add_connected(*space_, index, address);
+        journal::append(commands::add_address(*space_, index, spec));
+    }
+    bool delete_address(nl::index index, net::prefix const& address) {
+        faults::call("delete the address " + address.str() + " of " + named(index));
+        interface* const entry = space_->find(index);
+        if (entry == nullptr) return false;
+        if (std::erase_if(entry->addresses, [&](auto const& other) { return other.address == address; }) == 0)
+            return false;
+        kernel::self().remove_connected(*space_, index, address);
+        journal::append(commands::delete_address(*space_, index, address));
+        return true;
+    }
+
+    std::vector<nl::route_spec> routes(net::family family) {
+        faults::call("list the routes");
+        return routes_where([&](auto const& route) { return route.dst.family() == family; });
+    }
+    std::vector<nl::route_spec> routes(net::family family, nl::index device) {
+        std::string const what = "list the routes of " + named(device);
+        faults::call(what);
+        existing(device, what);
+        return routes_where(
+            [&](auto const& route) { return route.dst.family() == family && route.device == device; });
+    }
+    void add_route(nl::route_spec const& route) {
+        std::string const what = "add the route " + route.dst.str();
+        faults::call(what);
+        nl::route_spec const made = resolved(route, what);
+        for (auto const& other : space_->routes)
+            if (same_slot(other, made) && other.gateway == made.gateway && other.device == made.device)
+                sys::throw_errno(EEXIST, what);
+        // `ip route add` refuses a second way to a destination, which the kernel and this operation accept.
+        auto const first = first_in_slot(made);
+        std::string const verb = first == space_->routes.end() ? "add"
+                                 : made.dst.is_v4()            ? "prepend"
+                                                               : "append";
+        journal::append(commands::route(*space_, verb, route));
+        space_->routes.insert(made.dst.is_v4() ? first : space_->routes.end(), made);
+    }
+    void replace_route(nl::route_spec const& route) {
+        std::string const what = "replace the route " + route.dst.str();
+        faults::call(what);
+        nl::route_spec const made = resolved(route, what);
+        journal::append(commands::route(*space_, "replace", route));
+        if (auto const first = first_in_slot(made); first != space_->routes.end())
+            *first = made;
+        else
+            space_->routes.push_back(made);
+    }
+    bool delete_route(nl::route_spec const& route) {
+        faults::call("delete the route " + route.dst.str());
+        auto const at = std::find_if(space_->routes.begin(), space_->routes.end(), [&](auto const& other) {
+            return other.dst == route.dst.network() && other.table == route.table &&
+                   (route.priority == 0 || other.priority == route.priority) &&
+                   (!route.gateway || other.gateway == route.gateway) &&
+                   (route.device == 0 || other.device == route.device) && other.protocol == route.protocol &&
+                   (!route.scope || route.dst.is_v6() || other.scope == route.scope);
+        });
+        if (at == space_->routes.end()) return false;
+        journal::append(commands::route(*space_, "del", route));
+        space_->routes.erase(at);
+        return true;
+    }
+
+    std::vector<nl::rule_spec> rules(net::family family) {
+        faults::call("list the policy rules");
+        std::vector<nl::rule_spec> all;
+        for (auto const& rule : space_->rules)
+            if (rule.family == family) all.push_back(rule);
+        return all;
+    }
+    void add_rule(nl::rule_spec const& rule) {
+        std::string const what = "add the policy rule of priority " + std::to_string(rule.priority);
+        faults::call(what);
+        auto& rules = space_->rules;
+        if (std::find(rules.begin(), rules.end(), rule) != rules.end()) sys::throw_errno(EEXIST, what);
+        auto const before = [](auto const& a, auto const& b) { return a.priority < b.priority; };
+        rules.insert(std::upper_bound(rules.begin(), rules.end(), rule, before), rule);
+        journal::append(commands::rule("add", rule));
+    }
+    bool delete_rule(nl::rule_spec const& rule) {
+        faults::call("delete the policy rule of priority " + std::to_string(rule.priority));
+        auto const at = std::find_if(space_->rules.begin(), space_->rules.end(), [&](auto const& other) {
+            return other.family == rule.family && other.priority == rule.priority &&
+                   other.table == rule.table && (!rule.source || other.source == rule.source) &&
+                   (!rule.destination || other.destination == rule.destination) &&
+                   (rule.input_interface.empty() || other.input_interface == rule.input_interface) &&
+                   (rule.mask == 0 || (other.mark == rule.mark && other.mask == rule.mask)) &&
+                   (rule.protocol == 0 || other.protocol == rule.protocol);
+        });
+        if (at == space_->rules.end()) return false;
+        space_->rules.erase(at);
+        journal::append(commands::rule("del", rule));
+        return true;
+    }
+
+    std::vector<nl::neighbour_spec> neighbours(nl::index index) {
+        faults::call("list the neighbours of " + named(index));
+        std::vector<nl::neighbour_spec> all;
+        for (auto const& neighbour : space_->neighbours)
+            if (neighbour.device == index) all.push_back(neighbour);
+        return all;
+    }
+    void replace_neighbour(nl::neighbour_spec const& neighbour) {
+        std::string const what = "set the neighbour " + neighbour.address.str();
+        faults::call(what);
+        existing(neighbour.device, what);
+        erase_neighbour(neighbour);
+        space_->neighbours.push_back(neighbour);
+        journal::append(commands::neighbour(*space_, "replace", neighbour));
+    }
+    bool delete_neighbour(nl::neighbour_spec const& neighbour) {
+        faults::call("delete the neighbour " + neighbour.address.str());
+        if (!erase_neighbour(neighbour)) return false;
+        journal::append(commands::neighbour(*space_, "del", neighbour));
+        return true;
+    }
+
+    /// Of the current namespace, as the concept has it: not of the one this object was made in.
+    std::optional<std::string> sysctl(std::string_view path) {
+        faults::call("read the sysctl \"" + std::string{path} + '"');
+        return value_of(path, kernel::self().current());
+    }
+    void set_sysctl(std::string_view path, std::string_view text) {
+        std::string const what =
+            "write \"" + std::string{text} + "\" to the sysctl \"" + std::string{path} + '"';
+        faults::call(what);
+        network_namespace& space = kernel::self().current();
+        if (!default_sysctl(space, path)) sys::throw_errno(ENOENT, what);
+        std::string_view const digits = text.starts_with('-') ? text.substr(1) : text;
+        if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
+            sys::throw_errno(EINVAL, what);
+        space.sysctls[std::string{path}] = text;
+        journal::append(commands::sysctl(path, text));
+    }
+
+  private:
+    /// How an error text names an interface.
+    std::string named(nl::index index) const {
+        interface const* const found = space_->find(index);
+        return found != nullptr ? '"' + found->link.name + '"'
+                                : "the interface of index " + std::to_string(index);
+    }
+    static bool mtu_is_valid(std::uint32_t mtu) noexcept {
+        return mtu >= 68 && mtu <= 65535;
+    } // ETH_MIN_MTU, ETH_MAX_MTU
+
+    static void check_new(network_namespace& space, std::string_view name, std::optional<net::mac> const& mac,
+                          std::uint32_t mtu, std::string const& what) {
+        if (mac && (mac->is_zero() || mac->is_multicast())) sys::throw_errno(EADDRNOTAVAIL, what);
+        if (space.find(name) != nullptr) sys::throw_errno(EEXIST, what);
+        if (mtu != 0 && !mtu_is_valid(mtu)) sys::throw_errno(EINVAL, what);
+    }
+    void check_master(nl::index index, std::string const& what) {
+        interface const* const bridge = space_->find(index);
+        if (bridge == nullptr) sys::throw_errno(EINVAL, what);
+        if (bridge->link.kind != "bridge") sys::throw_errno(EOPNOTSUPP, what);
+        auto const ports = std::count_if(space_->interfaces.begin(), space_->interfaces.end(),
+                                         [&](auto const& item) { return item.second.link.master == index; });
+        if (ports >= 1023) sys::throw_errno(EXFULL, what); // BR_MAX_PORTS
+    }
+    interface& existing(nl::index index, std::string const& what) {
+        interface* const found = space_->find(index);
+        if (found == nullptr) sys::throw_errno(ENODEV, what);
+        return *found;
+    }
+
+    std::optional<std::string> value_of(std::string_view path, network_namespace& space) {
+        auto const usual = default_sysctl(space, path);
+        if (!usual) return std::nullopt;
+        auto const written = space.sysctls.find(path);
+        return written != space.sysctls.end() ? written->second : std::string{*usual};
+    }
+    std::optional<std::string> value_of(std::string_view path) { return value_of(path, *space_); }
+
+    template <class Predicate> std::vector<nl::route_spec> routes_where(Predicate keep) {
+        std::vector<nl::route_spec> all;
+        std::copy_if(space_->routes.begin(), space_->routes.end(), std::back_inserter(all), keep);
+        return all;
+    }
+    static bool same_slot(nl::route_spec const& a, nl::route_spec const& b) {
+        return a.dst == b.dst && a.table == b.table && a.priority == b.priority;
+    }
+    std::vector<nl::route_spec>::iterator first_in_slot(nl::route_spec const& route) {
+        return std::find_if(space_->routes.begin(), space_->routes.end(),
+                            [&](auto const& other) { return same_slot(other, route); });
+    }
+    /// With what the kernel fills in; throws what it would refuse.
+    nl::route_spec resolved(nl::route_spec route, std::string const& what) {
+        if (route.dst.is_v4() && route.dst.has_host_bits()) sys::throw_errno(EINVAL, what);
+        route.dst = route.dst.network();
+        if (route.dst.is_v6() && route.priority == 0) route.priority = 1024; // IP6_RT_PRIO_USER
+        if (route.dst.is_v6())
+            route.scope = 0;
+        else if (!route.scope)
+            route.scope = route.gateway ? 0 : 253;
+        if (route.gateway && !route.onlink) {
+            auto const way =
+                std::find_if(space_->routes.begin(), space_->routes.end(), [&](auto const& other) {
+                    return !other.gateway && other.dst.contains(*route.gateway) &&
+                           (route.device == 0 || other.device == route.device);
+                });
+            if (way == space_->routes.end()) {
+                if (route.device != 0) check_up(route.device, what);
+                sys::throw_errno(route.gateway->is_v4() ? ENETUNREACH : EHOSTUNREACH, what);
+            }
+            route.device = way->device;
+        }
+        check_up(route.device, what);
+        return route;
+    }
+    void check_up(nl::index device, std::string const& what) {
+        if (!existing(device, what).link.up) sys::throw_errno(ENETDOWN, what);
+    }
+
+    bool erase_neighbour(nl::neighbour_spec const& neighbour) {
+        return std::erase_if(space_->neighbours, [&](auto const& other) {
+                   return other.device == neighbour.device && other.address == neighbour.address;
+               }) != 0;
+    }
+
+    network_namespace* space_;
+};
+
+static_assert(netlink_backend<netlink>);
+
+} // namespace cnix::backends::recording
