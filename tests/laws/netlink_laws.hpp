@@ -147,7 +147,7 @@ template <class Fixture> void link_laws() {
         CHECK(eth0->mtu == 1400);
         CHECK(eth0->mac == mac("02:00:00:00:00:12"));
         CHECK(eth0->master == 0);
-        CHECK_FALSE(end->operational);
+        CHECK(here.becomes([&] { return !host.find_link("veth1"_ifname)->operational; }));
         inside.change_link(eth0->index, {.up = true});
         CHECK(here.becomes([&] { return host.find_link("veth1"_ifname)->operational; }));
         CHECK(here.becomes([&] { return inside.find_link("eth0"_ifname)->operational; }));
@@ -214,6 +214,13 @@ template <class Fixture> void link_laws() {
         CHECK_FALSE(link->promiscuous);
         CHECK(link->alias.empty());
     }
+    SUBCASE("up without a link-local address, in one change") {
+        host.add_veth({.host = {.name = "v"_ifname}, .peer = {.name = "e"_ifname}});
+        auto const e = host.find_link("e"_ifname)->index;
+        host.change_link(e, {.up = true, .addr_gen_mode = 1});
+        CHECK(here.becomes([&] { return host.find_link(e)->operational; }));
+        CHECK(host.addresses(e).empty());
+    }
     SUBCASE("changes that are refused") {
         host.add_bridge({.name = "cni0"_ifname});
         auto const bridge = host.find_link("cni0"_ifname)->index;
@@ -223,6 +230,7 @@ template <class Fixture> void link_laws() {
         CHECK(error_of([&] { host.change_link(bridge, {.mtu = 99999}); }) == EINVAL);
         CHECK(error_of([&] { host.change_link(bridge, {.master = nowhere}); }) == EINVAL);
         CHECK(error_of([&] { host.change_link(bridge, {.master = bridge}); }) == ELOOP);
+        CHECK(error_of([&] { host.change_link(bridge, {.mtu = 1279, .addr_gen_mode = 1}); }) == EAFNOSUPPORT);
         host.change_link(bridge, {.alias = std::string(255, 'a')});
         CHECK(host.find_link(bridge)->alias == std::string(255, 'a'));
         CHECK(error_of([&] { host.change_link(bridge, {.alias = std::string(256, 'b')}); }) == ERANGE);

@@ -22,8 +22,10 @@ struct link {
     std::string kind{}; ///< IFLA_INFO_KIND: "bridge", "veth", ...; empty for hardware and lo
     net::mac mac{};
     std::uint32_t mtu = 0;
-    bool up = false;          ///< IFF_UP: set up by the administrator
-    bool operational = false; ///< IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell)
+    bool up = false; ///< IFF_UP: set up by the administrator
+    /// IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell). Follows a change of the carrier after
+    /// up to a second (linkwatch); a new veth may be UNKNOWN for a moment.
+    bool operational = false;
     bool promiscuous = false; ///< IFF_PROMISC
     netlink::index master = 0;
     netlink::index peer = 0;     ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
@@ -56,7 +58,8 @@ struct veth_spec {
     bool host_up = true;       ///< the peer cannot be created up (ENOTCONN, drivers/net/veth.c)
 };
 
-/// Only what is given is changed, in one message.
+/// Only what is given is changed, in one message; addr_gen_mode before `up`, in its own, as the kernel would
+/// bring the interface up first. A change that fails may have been done in part.
 struct link_change {
     std::optional<bool> up{};
     std::optional<netlink::index> master{}; ///< 0 releases from the master

@@ -1,12 +1,12 @@
 #include "laws/netlink_laws.hpp"
 
 #include <cnix/backends/libnl.hpp>
-#include <cnix/ns/setns.hpp>
 
 #include <doctest/doctest.h>
 
 #include "laws/netlink_ip_laws.hpp"
 #include "support/own_namespace.hpp"
+#include "support/real_kernel.hpp"
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -16,44 +16,7 @@ using namespace cnix::net::literals;
 
 namespace {
 test::own_namespace const own;
-
-std::string new_namespace(sys::fd& held) {
-    REQUIRE(::unshare(CLONE_NEWNET) == 0);
-    held = sys::open("/proc/thread-self/ns/net", O_RDONLY);
-    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held.get());
-}
-
-/// Two fresh namespaces of the real kernel, the second the current one.
-struct real {
-    sys::fd pod_file;
-    ns::setns pod = ns::setns::open(new_namespace(pod_file));
-    backends::libnl inside;
-    sys::fd host_file;
-    std::string host_path = new_namespace(host_file);
-    backends::libnl host;
-
-    bool can_filter_vlans() {
-        static bool const can = [] {
-            sys::fd back = sys::open("/proc/thread-self/ns/net", O_RDONLY);
-            sys::fd probe;
-            new_namespace(probe);
-            backends::libnl kernel;
-            bool const found =
-                test::error_of([&] { kernel.add_bridge({.name = "b"_ifname, .vlan_filtering = true}); }) == 0;
-            REQUIRE(::setns(back.get(), CLONE_NEWNET) == 0);
-            return found;
-        }();
-        return can;
-    }
-    /// Carrier changes reach the operational state through a work queue (linkwatch).
-    template <class Condition> bool becomes(Condition condition) {
-        for (int i = 0; i < 500; ++i) {
-            if (condition()) return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds{10});
-        }
-        return false;
-    }
-};
+using real = test::real_kernel;
 } // namespace
 
 TEST_CASE("links") { test::link_laws<real>(); }

@@ -91,6 +91,9 @@ TEST_CASE("commands of an IPv6 route, a rule, a neighbour, VLANs and deletions")
     CHECK(last() == "ip link add cni0 type bridge vlan_filtering 1");
     here.host.change_link(here.v, {.master = here.host.find_link("cni0"_ifname)->index, .mtu = 1300});
     CHECK(last() == "ip link set dev v mtu 1300 master cni0");
+    here.host.change_link(here.e, {.up = true, .addr_gen_mode = 1});
+    CHECK(*(lines().end() - 2) == "ip link set dev e addrgenmode none");
+    CHECK(last() == "ip link set dev e up");
     here.host.add_port_vlan(here.v, {100, true, true});
     CHECK(last() == "bridge vlan add dev v vid 100 pvid untagged");
     CHECK(here.host.delete_port_vlan(here.v, {.vid = 1}));

@@ -117,6 +117,13 @@ inline void add_veth(socket& sock, netlink::veth_spec const& veth) {
 }
 
 inline void change_link(socket& sock, netlink::index index, netlink::link_change const& change) {
+    if (change.addr_gen_mode && change.up.value_or(false)) {
+        // do_setlink brings the interface up, with a link-local address, before it looks at the mode.
+        change_link(sock, index, {.addr_gen_mode = change.addr_gen_mode});
+        netlink::link_change rest = change;
+        rest.addr_gen_mode.reset();
+        return change_link(sock, index, rest);
+    }
     ifinfomsg header{};
     header.ifi_index = index;
     auto const put_flag = [&](std::optional<bool> wanted, unsigned flag) {

@@ -50,22 +50,29 @@ inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
     return line;
 }
 
-inline std::string change_link(network_namespace& space, nl::index index, nl::link_change const& change) {
-    std::string line = "ip link set dev " + name_of(space, index);
+/// The address generation mode has a command of its own: in one with `up`, the kernel would look at it too
+/// late.
+inline std::vector<std::string> change_link(network_namespace& space, nl::index index,
+                                            nl::link_change const& change) {
+    std::string const subject = "ip link set dev " + name_of(space, index);
+    std::vector<std::string> commands;
+    if (change.addr_gen_mode) {
+        constexpr std::array<std::string_view, 4> modes{"eui64", "none", "stable_secret", "random"};
+        auto const mode = modes.at(static_cast<std::size_t>(*change.addr_gen_mode));
+        commands.push_back(subject + " addrgenmode " + std::string{mode});
+    }
+    std::string line = subject;
     if (change.up) line += *change.up ? " up" : " down";
     if (change.mac) line += " address " + change.mac->str();
     if (change.mtu) line += " mtu " + std::to_string(*change.mtu);
     if (change.promiscuous) line += *change.promiscuous ? " promisc on" : " promisc off";
     if (change.alias) line += " alias " + quoted(*change.alias);
-    if (change.addr_gen_mode) {
-        constexpr std::array<std::string_view, 4> modes{"eui64", "none", "stable_secret", "random"};
-        line += " addrgenmode " + std::string{modes.at(static_cast<std::size_t>(*change.addr_gen_mode))};
-    }
     if (change.master)
         line += *change.master == 0 ? " nomaster" : " master " + name_of(space, *change.master);
     if (change.vlan_filtering)
         line += std::string{" type bridge vlan_filtering "} + (*change.vlan_filtering ? '1' : '0');
-    return line;
+    if (line != subject) commands.push_back(line);
+    return commands;
 }
 
 inline std::string change_port(network_namespace& space, nl::index index, nl::bridge_port const& port) {

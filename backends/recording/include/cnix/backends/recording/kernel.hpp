@@ -150,6 +150,12 @@ class kernel {
         if (at != space.routes.end()) space.routes.erase(at);
     }
 
+    /// After those of the same priority.
+    static void add_rule(network_namespace& space, nl::rule_spec const& rule) {
+        auto const before = [](auto const& one, auto const& other) { return one.priority < other.priority; };
+        space.rules.insert(std::upper_bound(space.rules.begin(), space.rules.end(), rule, before), rule);
+    }
+
     /// As the kernel would tell of it.
     nl::link to_link(network_namespace& space, interface const& entry) {
         nl::link link = entry.link;
@@ -172,10 +178,10 @@ class kernel {
         lo.link.mtu = 65536;
         add(space, lo);
         for (net::family const family : {net::family::ipv4, net::family::ipv6}) { // as fib_default_rules_init
-            space.rules.push_back({.family = family, .priority = 0, .table = 255, .protocol = 2});
-            space.rules.push_back({.family = family, .priority = 32766, .table = 254, .protocol = 2});
+            add_rule(space, {.family = family, .priority = 0, .table = 255, .protocol = 2});
+            add_rule(space, {.family = family, .priority = 32766, .table = 254, .protocol = 2});
             if (family == net::family::ipv4)
-                space.rules.push_back({.family = family, .priority = 32767, .table = 253, .protocol = 2});
+                add_rule(space, {.family = family, .priority = 32767, .table = 253, .protocol = 2});
         }
         return space;
     }

@@ -93,7 +93,9 @@ class netlink {
         if (change.vlan_filtering && !is_bridge) sys::throw_errno(EOPNOTSUPP, what);
         if (change.master && *change.master != 0) check_master(*change.master, what);
         if (change.master && *change.master == index) sys::throw_errno(ELOOP, what);
-        std::string const command = commands::change_link(*space_, index, change);
+        if (change.addr_gen_mode && change.mtu.value_or(entry.link.mtu) < 1280)
+            sys::throw_errno(EAFNOSUPPORT, what);
+        std::vector<std::string> const journalled = commands::change_link(*space_, index, change);
         auto& model = kernel::self();
         if (change.mac) {
             entry.link.mac = *change.mac;
@@ -108,7 +110,7 @@ class netlink {
         if (change.vlan_filtering) entry.link.vlan_filtering = *change.vlan_filtering;
         if (change.master) model.set_master(*space_, entry, *change.master);
         if (change.up) model.set_up(*space_, entry, *change.up);
-        journal::append(command);
+        for (std::string const& command : journalled) journal::append(command);
     }
 
     bool delete_link(nl::index index) {
@@ -260,10 +262,9 @@ class netlink {
     void add_rule(nl::rule_spec const& rule) {
         std::string const what = "add the policy rule of priority " + std::to_string(rule.priority);
         faults::call(what);
-        auto& rules = space_->rules;
+        auto const& rules = space_->rules;
         if (std::find(rules.begin(), rules.end(), rule) != rules.end()) sys::throw_errno(EEXIST, what);
-        auto const before = [](auto const& a, auto const& b) { return a.priority < b.priority; };
-        rules.insert(std::upper_bound(rules.begin(), rules.end(), rule, before), rule);
+        kernel::add_rule(*space_, rule);
         journal::append(commands::rule("add", rule));
     }
     bool delete_rule(nl::rule_spec const& rule) {
