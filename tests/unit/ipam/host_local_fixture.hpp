@@ -63,7 +63,7 @@ struct data_directory {
 
 /// `ipam` is the object's text without dataDir.
 inline settings<ipam::host_local> settings_of(data_directory const& data, std::string const& ipam,
-                                              std::string const& version = "1.0.0") {
+                                              std::string_view version = "1.0.0") {
     std::string const text =
         R"({"type": "host-local", "dataDir": ")" + data.root.string() + "\", " + ipam + "}";
     auto const read = config::read<ipam::host_local_config>(text);
@@ -71,7 +71,7 @@ inline settings<ipam::host_local> settings_of(data_directory const& data, std::s
     REQUIRE(read.ok());
     settings<ipam::host_local> made;
     made.config = read.value;
-    made.request.version = version;
+    made.request.version = *cni::version::parse(version);
     made.request.network = "net";
     return made;
 }
