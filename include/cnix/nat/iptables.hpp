@@ -65,14 +65,20 @@ template <iptables_backend Iptables> class iptables {
 
     void del(cni::attachment const& attachment, settings<iptables> const&) {
         auto const rules = iptables_layout::rules::of<Iptables>(attachment);
+        std::exception_ptr failure; // of one family, which must not keep the other one's rules
         for (auto family : {net::family::ipv4, net::family::ipv6}) {
             std::vector<net::address> pods;
             for (auto const& address : attachment.addresses)
                 if (address.family() == family) pods.push_back(address);
             // Addresses of the other family alone: this one has none.
             if (pods.empty() && !attachment.addresses.empty()) continue;
-            remove(rules, family, pods);
+            try {
+                remove(rules, family, pods);
+            } catch (...) {
+                if (!failure) failure = std::current_exception();
+            }
         }
+        if (failure) std::rethrow_exception(failure);
     }
 
     void check(cni::attachment const& attachment, settings<iptables> const& settings,

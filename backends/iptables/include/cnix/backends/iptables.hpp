@@ -1,10 +1,10 @@
 #pragma once
+#include <cnix/backends/iptables/sha512.hpp>
 #include <cnix/backends/nftables/queries.hpp>
 #include <cnix/cni/error.hpp>
 #include <cnix/concepts/iptables_backend.hpp>
 #include <cnix/sys/child_process.hpp>
 
-#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -50,19 +50,7 @@ class iptables {
         return false;
     }
 
-    static std::string sha512(std::string_view text) {
-        ::sha512_ctx context;
-        ::sha512_init(&context);
-        ::sha512_update(&context, text.size(), reinterpret_cast<std::uint8_t const*>(text.data()));
-        std::array<std::uint8_t, SHA512_DIGEST_SIZE> digest{};
-        ::sha512_digest(&context, digest.size(), digest.data());
-        std::string hex;
-        for (auto byte : digest) {
-            hex += "0123456789abcdef"[byte >> 4];
-            hex += "0123456789abcdef"[byte & 15];
-        }
-        return hex;
-    }
+    static std::string sha512(std::string_view text) { return detail::sha512(text); }
 
   private:
     static void run_restore(net::family family, std::string_view commands, std::vector<std::string> options) {

@@ -1,0 +1,131 @@
+#pragma once
+#include <cnix/backends/iptables/sha512.hpp>
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/iptables_backend.hpp>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace cnix::backends::recording {
+
+/// iptables that keeps what it was asked in the journal, a transaction a here document, and answers from
+/// tables that it keeps in memory, one a family for the process. Knows the table `nat` and the commands -N -A
+/// -I -D -F -X.
+class iptables {
+  public:
+    void restore(net::family family, std::string_view commands) {
+        faults::call("restore rules of iptables");
+        auto changed = table(family);
+        apply(changed, commands);
+        table(family) = std::move(changed);
+        journal::append(std::string{family == net::family::ipv4 ? "iptables" : "ip6tables"} +
+                        "-restore --noflush --wait <<'END'\n*nat\n" + std::string{commands} + "COMMIT\nEND");
+    }
+    void test(net::family family, std::string_view commands) {
+        faults::call("check rules of iptables");
+        auto copy = table(family);
+        apply(copy, commands);
+    }
+    std::vector<std::string> save(net::family family) {
+        faults::call("save rules of iptables");
+        std::vector<std::string> lines{"*nat"};
+        for (auto const& [name, rules] : table(family))
+            lines.push_back(':' + name + (built_in(name) ? " ACCEPT" : " -") + " [0:0]");
+        for (auto const& [name, rules] : table(family))
+            for (auto const& rule : rules) lines.push_back("-A " + name + ' ' + rule);
+        lines.emplace_back("COMMIT");
+        return lines;
+    }
+    bool may_have(net::family family, std::string_view chain) {
+        faults::call("look for a chain of iptables");
+        return table(family).contains(chain);
+    }
+    static std::string sha512(std::string_view text) { return detail::sha512(text); }
+
+    static void reset() { tables() = fresh(); }
+
+  private:
+    using rule_list = std::vector<std::string>;
+    using table_state = std::map<std::string, rule_list, std::less<>>;
+
+    static bool built_in(std::string_view chain) {
+        return chain.find_first_of("abcdefghijklmnopqrstuvwxyz-") == chain.npos;
+    }
+    static std::array<table_state, 2> fresh() {
+        table_state const empty{{"PREROUTING", {}}, {"INPUT", {}}, {"OUTPUT", {}}, {"POSTROUTING", {}}};
+        return {empty, empty};
+    }
+    static std::array<table_state, 2>& tables() {
+        static auto both = fresh();
+        return both;
+    }
+    static table_state& table(net::family family) { return tables()[family == net::family::ipv4 ? 0 : 1]; }
+
+    static void apply(table_state& table, std::string_view commands) {
+        while (!commands.empty()) {
+            auto const line = commands.substr(0, commands.find('\n'));
+            commands.remove_prefix(std::min(commands.size(), line.size() + 1));
+            command(table, line);
+        }
+    }
+
+    static void command(table_state& table, std::string_view line) {
+        auto rest = line;
+        auto const next = [&rest] {
+            auto const word = rest.substr(0, rest.find(' '));
+            rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+            return word;
+        };
+        auto const verb = next();
+        auto const name = next();
+        auto const at = table.find(name);
+        if (verb == "-N") {
+            require(at == table.end(), line, "Chain already exists.");
+            table.try_emplace(std::string{name});
+            return;
+        }
+        require(at != table.end(), line, "No chain/target/match by that name.");
+        auto& list = at->second;
+        if (verb == "-F") {
+            list.clear();
+        } else if (verb == "-X") {
+            require(list.empty() && !referenced(table, name), line, "Device or resource busy.");
+            table.erase(at);
+        } else if (verb == "-D") {
+            auto const rule = std::ranges::find(list, rest);
+            require(rule != list.end(), line, "Bad rule (does a matching rule exist in that chain?).");
+            list.erase(rule);
+        } else {
+            require(verb == "-A" || (verb == "-I" && next() == "1"), line, "unknown option");
+            auto const target = std::string{target_of(rest)};
+            require(target == "ACCEPT" || target == "MASQUERADE" || table.contains(target), line,
+                    "No chain/target/match by that name.");
+            list.emplace(verb == "-A" ? list.end() : list.begin(), rest);
+        }
+    }
+
+    static void require(bool condition, std::string_view line, std::string_view complaint) {
+        if (!condition)
+            throw cni::error{cni::code::internal, "cnix: iptables: iptables-restore: " +
+                                                      std::string{complaint} + ": " + std::string{line}};
+    }
+    static std::string_view target_of(std::string_view rule) {
+        auto const at = rule.rfind("-j ");
+        return at == rule.npos ? std::string_view{} : rule.substr(at + 3);
+    }
+    static bool referenced(table_state const& table, std::string_view chain) {
+        for (auto const& [name, list] : table)
+            for (auto const& rule : list)
+                if (target_of(rule) == chain) return true;
+        return false;
+    }
+};
+
+static_assert(iptables_backend<iptables>);
+
+} // namespace cnix::backends::recording

@@ -1,0 +1,50 @@
+#pragma once
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+
+namespace cnix::backends::recording {
+
+/// nftables that keeps what it was asked in the journal, a transaction a here document, and answers from a
+/// ruleset that it keeps in memory, one for the process.
+class nft {
+  public:
+    void run(std::string_view script) {
+        faults::call("run a transaction of nftables");
+        auto changed = ruleset();
+        changed.apply(script);
+        ruleset() = std::move(changed);
+        journal::append("nft -f - <<'END'\n" + std::string{script} + "END");
+    }
+    void dry_run(std::string_view script) {
+        faults::call("check a transaction of nftables");
+        auto copy = ruleset();
+        copy.apply(script);
+    }
+    std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const& table, std::string_view chain) {
+        faults::call("look for a chain of nftables");
+        return ruleset().find_chain(table, chain);
+    }
+    std::vector<cnix::nft::rule> rules(cnix::nft::table_id const& table, std::string_view chain) {
+        faults::call("list a chain of nftables");
+        return ruleset().rules(table, chain);
+    }
+    std::optional<cnix::nft::element> find_element(cnix::nft::set_id const& set, cnix::nft::key const& key) {
+        faults::call("look for an element of nftables");
+        return ruleset().find_element(set, key);
+    }
+    std::vector<cnix::nft::element> elements(cnix::nft::set_id const& set) {
+        faults::call("list a set of nftables");
+        return ruleset().elements(set);
+    }
+
+    static nft_ruleset& ruleset() {
+        static nft_ruleset one;
+        return one;
+    }
+    static void reset() { ruleset() = {}; }
+};
+
+static_assert(nft_backend<nft>);
+
+} // namespace cnix::backends::recording

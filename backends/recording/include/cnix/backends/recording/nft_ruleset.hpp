@@ -1,0 +1,317 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/nft_backend.hpp>
+#include <cnix/net/prefix.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace cnix::backends::recording {
+
+/// Tables in memory that understand the commands cnix writes, one a line, and refuse what the kernel refuses:
+/// to create what exists, to delete what does not or what something leads to, to lead to what does not exist.
+class nft_ruleset {
+  public:
+    /// Throws cni::error at the first command that is refused, with the commands before it done: apply it to
+    /// a copy.
+    void apply(std::string_view script) {
+        while (!script.empty()) {
+            auto const line = script.substr(0, script.find('\n'));
+            script.remove_prefix(std::min(script.size(), line.size() + 1));
+            if (!line.empty()) command(line);
+        }
+    }
+
+    std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const& id, std::string_view name) const {
+        auto const* table = find(tables_, key_of(id));
+        auto const* chain = table ? find(table->chains, name) : nullptr;
+        if (!chain) return std::nullopt;
+        auto found = chain->hook;
+        found.references = references(*table, name);
+        return found;
+    }
+    std::vector<cnix::nft::rule> rules(cnix::nft::table_id const& id, std::string_view name) const {
+        auto const* table = find(tables_, key_of(id));
+        auto const* chain = table ? find(table->chains, name) : nullptr;
+        return chain ? chain->rules : std::vector<cnix::nft::rule>{};
+    }
+    std::optional<cnix::nft::element> find_element(cnix::nft::set_id const& id,
+                                                   cnix::nft::key const& key) const {
+        for (auto const& element : elements(id))
+            if (covers(element, key)) return element;
+        return std::nullopt;
+    }
+    std::vector<cnix::nft::element> elements(cnix::nft::set_id const& id) const {
+        auto const* table = find(tables_, key_of(id.table));
+        auto const* set = table ? find(table->sets, id.name) : nullptr;
+        return set ? set->elements : std::vector<cnix::nft::element>{};
+    }
+
+    /// All of it, in an order that does not depend on how it came about.
+    std::string text() const {
+        std::string out;
+        for (auto const& [name, table] : tables_) {
+            out += "table " + name + " {\n";
+            for (auto const& [set_name, set] : table.sets) {
+                out += "  " + set.kind + ' ' + set_name + ' ' + set.definition + '\n';
+                std::vector<std::string> lines;
+                for (auto const& element : set.elements) lines.push_back("    " + show(element) + '\n');
+                std::ranges::sort(lines);
+                for (auto const& line : lines) out += line;
+            }
+            for (auto const& [chain_name, chain] : table.chains) {
+                out +=
+                    "  chain " + chain_name + (chain.definition.empty() ? "" : " " + chain.definition) + '\n';
+                for (auto const& rule : chain.rules) out += "    " + rule.text + '\n';
+            }
+            out += "}\n";
+        }
+        return out;
+    }
+
+  private:
+    struct set_state {
+        std::string kind; ///< "set" or "map"
+        std::string definition;
+        std::vector<cnix::nft::element> elements;
+    };
+    struct chain_state {
+        std::string definition;
+        cnix::nft::chain hook;
+        std::vector<cnix::nft::rule> rules;
+    };
+    struct table_state {
+        std::map<std::string, set_state, std::less<>> sets;
+        std::map<std::string, chain_state, std::less<>> chains;
+        std::uint64_t next_handle = 1;
+    };
+
+    /// The words of a command, taken from its front.
+    class words {
+      public:
+        explicit words(std::string_view line) : line_{line}, rest_{line} {}
+        std::string_view next() {
+            auto const word = rest_.substr(0, rest_.find(' '));
+            rest_.remove_prefix(std::min(rest_.size(), word.size() + 1));
+            return word;
+        }
+        std::string_view rest() const { return rest_; }
+        std::string_view line() const { return line_; }
+
+      private:
+        std::string_view line_;
+        std::string_view rest_;
+    };
+
+    [[noreturn]] static void refuse(std::string_view line, std::string_view why) {
+        throw cni::error{cni::code::internal, "cnix: nftables: Error: Could not process rule: " +
+                                                  std::string{why} + ": " + std::string{line}};
+    }
+
+    void command(std::string_view line) {
+        words in{line};
+        auto const verb = in.next();
+        auto const object = in.next();
+        auto const family = std::string{in.next()};
+        auto const table_name = family + ' ' + std::string{in.next()};
+        if (object == "table") {
+            if (verb == "add")
+                tables_.try_emplace(table_name);
+            else if (verb != "delete" || tables_.erase(table_name) == 0)
+                refuse(line, "No such file or directory");
+            return;
+        }
+        auto* const table = find(tables_, table_name);
+        if (!table) refuse(line, "No such file or directory");
+        auto const name = std::string{in.next()};
+        if (object == "set" || object == "map")
+            set_command(verb, object, *table, name, in);
+        else if (object == "chain")
+            chain_command(verb, *table, name, in);
+        else if (object == "rule")
+            rule_command(verb, *table, name, in);
+        else if (object == "element")
+            element_command(verb, *table, name, in);
+        else
+            refuse(line, "syntax error");
+    }
+
+    static void set_command(std::string_view verb, std::string_view kind, table_state& table,
+                            std::string const& name, words& in) {
+        if (verb == "add") {
+            table.sets.try_emplace(name, set_state{std::string{kind}, std::string{in.rest()}, {}});
+            return;
+        }
+        if (verb != "delete") refuse(in.line(), "syntax error");
+        for (auto const& [chain_name, chain] : table.chains)
+            for (auto const& rule : chain.rules)
+                if ((rule.text + ' ').find('@' + name + ' ') != std::string::npos)
+                    refuse(in.line(), "Device or resource busy");
+        if (table.sets.erase(name) == 0) refuse(in.line(), "No such file or directory");
+    }
+
+    static void chain_command(std::string_view verb, table_state& table, std::string const& name, words& in) {
+        if (verb == "add") {
+            auto const [at, added] = table.chains.try_emplace(name);
+            if (added && !in.rest().empty()) {
+                at->second.definition = in.rest();
+                at->second.hook = hook(in.rest());
+            }
+            return;
+        }
+        auto* const chain = find(table.chains, name);
+        if (!chain) refuse(in.line(), "No such file or directory");
+        if (verb == "flush") {
+            chain->rules.clear();
+        } else if (verb == "delete") {
+            if (references(table, name) != 0) refuse(in.line(), "Device or resource busy");
+            table.chains.erase(name);
+        } else {
+            refuse(in.line(), "syntax error");
+        }
+    }
+
+    /// "{ type nat hook postrouting priority 100; }"
+    static cnix::nft::chain hook(std::string_view definition) {
+        cnix::nft::chain found;
+        words in{definition};
+        for (auto word = in.next(); !word.empty(); word = in.next()) {
+            if (word == "type") found.type = in.next();
+            if (word == "hook") found.hook = in.next();
+            if (word == "priority") {
+                auto const number = in.next();
+                std::from_chars(number.data(), number.data() + number.size(), found.priority);
+            }
+        }
+        return found;
+    }
+
+    static void rule_command(std::string_view verb, table_state& table, std::string const& name, words& in) {
+        auto* const chain = find(table.chains, name);
+        if (!chain) refuse(in.line(), "No such file or directory");
+        if (verb == "add") {
+            if (auto const target = goto_target(in.rest()); !target.empty() && !find(table.chains, target))
+                refuse(in.line(), "No such file or directory");
+            for (auto at = in.rest().find('@'); at != std::string_view::npos;
+                 at = in.rest().find('@', at + 1)) {
+                auto const set = in.rest().substr(at + 1);
+                if (!find(table.sets, set.substr(0, set.find(' '))))
+                    refuse(in.line(), "No such file or directory");
+            }
+            chain->rules.push_back({table.next_handle++, std::string{in.rest()}, {}});
+        } else if (verb == "delete" && in.next() == "handle") {
+            auto const handle = in.next();
+            if (std::erase_if(chain->rules,
+                              [&](auto const& rule) { return std::to_string(rule.handle) == handle; }) == 0)
+                refuse(in.line(), "No such file or directory");
+        } else {
+            refuse(in.line(), "syntax error");
+        }
+    }
+
+    /// "{ KEY }", "{ KEY comment "TEXT" }", "{ KEY comment "TEXT" : goto CHAIN }"
+    static void element_command(std::string_view verb, table_state& table, std::string const& name,
+                                words& in) {
+        auto* const set = find(table.sets, name);
+        auto const text = in.rest();
+        if (!set) refuse(in.line(), "No such file or directory");
+        if (!text.starts_with("{ ") || !text.ends_with(" }")) refuse(in.line(), "syntax error");
+        auto const element = parse(text.substr(2, text.size() - 4), in.line());
+        if (!element.chain.empty() && !find(table.chains, element.chain))
+            refuse(in.line(), "No such file or directory");
+        auto const same = std::ranges::find(set->elements, element.key, &cnix::nft::element::key);
+        bool const exists = same != set->elements.end() && same->last == element.last;
+        if (verb == "delete") {
+            if (!exists) refuse(in.line(), "No such file or directory");
+            set->elements.erase(same);
+        } else if (verb == "create" || verb == "add") {
+            if (exists && (verb == "create" || same->chain != element.chain))
+                refuse(in.line(), "File exists");
+            if (!exists) set->elements.push_back(element);
+        } else {
+            refuse(in.line(), "syntax error");
+        }
+    }
+
+    static cnix::nft::element parse(std::string_view text, std::string_view line) {
+        std::optional<cnix::nft::key> key;
+        cnix::nft::element element{net::address{}, std::nullopt, {}, {}};
+        constexpr std::string_view comment = " comment \"", verdict = " : goto ";
+        if (auto const at = text.rfind(verdict); at != text.npos) {
+            element.chain = text.substr(at + verdict.size());
+            text = text.substr(0, at);
+        }
+        if (auto const at = text.find(comment); at != text.npos) {
+            element.comment = text.substr(at + comment.size(), text.size() - at - comment.size() - 1);
+            text = text.substr(0, at);
+        }
+        if (auto const prefix = net::prefix::parse(text)) {
+            key = prefix->first();
+            element.last = prefix->last();
+        } else if (auto const address = net::address::parse(text)) {
+            key = *address;
+        } else if (text.starts_with('"')) {
+            auto const end = text.find('"', 1);
+            auto const port = net::interface_name::parse(text.substr(1, end - 1));
+            auto const rest = text.substr(std::min(text.size(), end + 1));
+            auto const mac = rest.starts_with(" . ") ? net::mac::parse(rest.substr(3)) : std::nullopt;
+            if (port && rest.empty()) key = *port;
+            if (port && mac) key = cnix::nft::port_mac{*port, *mac};
+        }
+        if (!key) refuse(line, "syntax error");
+        element.key = *key;
+        return element;
+    }
+
+    static std::string show(cnix::nft::element const& element) {
+        struct {
+            std::string operator()(net::address const& address) const { return address.str(); }
+            std::string operator()(net::interface_name const& port) const { return '"' + port.str() + '"'; }
+            std::string operator()(cnix::nft::port_mac const& pair) const {
+                return '"' + pair.port.str() + "\" . " + pair.mac.str();
+            }
+        } const text;
+        auto out = std::visit(text, element.key);
+        if (element.last) out += '-' + std::visit(text, *element.last);
+        if (!element.comment.empty()) out += " comment \"" + element.comment + '"';
+        if (!element.chain.empty()) out += " : goto " + element.chain;
+        return out;
+    }
+
+    static bool covers(cnix::nft::element const& element, cnix::nft::key const& key) {
+        if (!element.last) return element.key == key;
+        auto const* first = std::get_if<net::address>(&element.key);
+        auto const* last = std::get_if<net::address>(&*element.last);
+        auto const* wanted = std::get_if<net::address>(&key);
+        return first && last && wanted && *first <= *wanted && *wanted <= *last;
+    }
+
+    static std::string_view goto_target(std::string_view rule) {
+        for (std::string_view word : {"goto ", "jump "})
+            if (auto const at = rule.rfind(word); at != rule.npos) return rule.substr(at + word.size());
+        return {};
+    }
+    static std::uint32_t references(table_state const& table, std::string_view name) {
+        std::uint32_t count = 0;
+        for (auto const& [set_name, set] : table.sets)
+            for (auto const& element : set.elements) count += element.chain == name;
+        for (auto const& [chain_name, chain] : table.chains)
+            for (auto const& rule : chain.rules) count += goto_target(rule.text) == name;
+        return count;
+    }
+
+    static std::string key_of(cnix::nft::table_id const& id) {
+        return std::string{id.family} + ' ' + std::string{id.name};
+    }
+    template <class Map> static auto find(Map& map, std::string_view name) -> decltype(&map.begin()->second) {
+        auto const at = map.find(name);
+        return at == map.end() ? nullptr : &at->second;
+    }
+
+    std::map<std::string, table_state, std::less<>> tables_;
+};
+
+} // namespace cnix::backends::recording
