@@ -18,9 +18,10 @@ inline cni::attachment attachment(std::string_view network, std::string_view con
             "",
             {}};
 }
-inline cni::result result(std::initializer_list<std::string_view> addresses) {
+inline cni::result result(std::initializer_list<std::string> addresses) {
     cni::result made;
-    for (auto text : addresses) made.ips.push_back({*net::prefix::parse(text), std::nullopt, std::nullopt});
+    for (auto const& text : addresses)
+        made.ips.push_back({*net::prefix::parse(text), std::nullopt, std::nullopt});
     return made;
 }
 /// As DEL and CHECK get it: with the result's addresses.

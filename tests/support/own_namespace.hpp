@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string>
 #include <string_view>
+#include <sys/mount.h>
 #include <unistd.h>
 
 namespace cnix::test {
@@ -19,6 +20,8 @@ struct own_namespace {
             if (std::system((std::string{"command -v "} + program + " >/dev/null").c_str()) != 0)
                 skip("needs the program ", program);
         if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) skip("cannot make a network namespace", "");
+        if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            skip("cannot keep mounts to itself", "");
     }
 
   private:
