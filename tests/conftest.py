@@ -111,3 +111,12 @@ FAMILIES = {"ipv4": ("10.22.0.0/24",), "ipv6": ("fd00:22::/64",), "dual": ("10.2
 def subnets(request) -> tuple[str, ...]:
     """Subnets of one range set each: IPv4, IPv6, both."""
     return FAMILIES[request.param]
+
+
+@pytest.fixture
+def vlan_filtering(node) -> None:
+    """Skips where the kernel has no bridge VLAN filtering."""
+    probe = node.run("ip", "link", "add", "probe", "type", "bridge", "vlan_filtering", "1", check=False)
+    if probe.returncode != 0:
+        pytest.skip("this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)")
+    node.ip("link del probe")

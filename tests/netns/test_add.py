@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -107,9 +108,8 @@ def test_default_data_directory(node):
     """Leases stand where the reference keeps them, so that either can take over."""
     config = node.config(name=node.name, ipam={"type": "host-local", "subnet": "10.22.0.0/24"})
     attachment = node.attach(config)
-    from pathlib import Path
     lease = Path("/var/lib/cni/networks") / node.name / "10.22.0.2"
-    assert lease.read_text() == f"{attachment.pod.container}\r\neth0"
+    assert lease.read_bytes() == f"{attachment.pod.container}\r\neth0".encode()
     attachment.delete()
     assert not lease.exists()
 

@@ -55,6 +55,20 @@ class Outcome:
         return error
 
 
+# A command prefix for Node.cni: without the capability that all changes of the network need.
+UNPRIVILEGED = ("setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin", "--")
+
+
+def hidden(*patterns: str) -> tuple[str, ...]:
+    """A command prefix for Node.cni: the files that match the shell patterns are empty and cannot be executed."""
+    return ("unshare", "--mount", "sh", "-c",
+            f"for f in {' '.join(patterns)}; do mount --bind -o ro,noexec {MARK}/empty $f || exit 99; done; exec \"$@\"", "sh")
+
+
+IPTABLES = "/usr/sbin/xtables-*-multi"
+LIBNFTABLES = "/usr/lib/*/libnftables.so.1.*"
+
+
 class Plugins:
     """A directory of plugin binaries: ours, or the reference's."""
 
@@ -116,7 +130,7 @@ class Node(Namespace):
         found = {}
         for file in directory.iterdir():
             if file.name[0].isdigit() or ":" in file.name:
-                container, _, interface = file.read_text().strip().partition("\r\n")
+                container, _, interface = file.read_bytes().decode().strip().partition("\r\n")
                 found[file.name] = (container, interface)
         return found
 

@@ -37,6 +37,7 @@ def _prepare() -> None:
     for directory in ("netns", "lock", "user"):
         os.mkdir(f"/run/{directory}")
     MARK.mkdir()
+    (MARK / "empty").touch(mode=0o644)
     # `ip netns add` turns /run/netns into a mount of its own on first use; parallel first uses race.
     _mount("--bind", "/run/netns", "/run/netns")
     _mount("--make-shared", "/run/netns")

@@ -1,0 +1,127 @@
+"""Many at once, and a plugin killed in the middle."""
+
+import json
+import os
+import random
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.cni import Attachment
+from support.snapshot import difference, snapshot
+from support.traffic import reaches
+
+COUNT = 40
+
+
+def full(node, **keys) -> dict:
+    return node.config(**({"isDefaultGateway": True, "ipMasq": True, "macspoofchk": True,
+                           "ipam": node.ipam("10.22.0.0/24", "fd00:22::/64")} | keys))
+
+
+def test_many_at_once(node, plugin):
+    """On a node where nothing exists yet, then all gone again."""
+    attachments = [Attachment(node, full(node), node.pod(), plugin=plugin) for _ in range(COUNT)]
+    with ThreadPoolExecutor(COUNT) as pool:
+        list(pool.map(lambda attachment: attachment.add(), attachments))
+        addresses = [address for attachment in attachments for address in attachment.addresses]
+        assert len(set(addresses)) == 2 * COUNT
+        assert node.leases().keys() == set(addresses)
+        assert len(node.ports("cni-test")) == COUNT
+        list(pool.map(lambda attachment: attachment.check(), attachments))
+        assert reaches(attachments[0].pod, attachments[-1].address)
+        list(pool.map(lambda attachment: attachment.delete(), attachments))
+    assert node.ports("cni-test") == {} and node.leases() == {}
+    empty = snapshot(node)
+    node.attach(full(node), plugin=plugin).delete()
+    assert difference(empty, snapshot(node)) == []
+
+
+def test_coming_and_going_at_once(node, nat_plugin):
+    """The network's last pod goes while its next comes."""
+    def churn(number: int) -> None:
+        for _ in range(4):
+            attachment = Attachment(node, full(node, name=f"net{number % 2}", bridge=f"br{number % 2}", ipam=node.ipam(
+                f"10.22.{number % 2}.0/24")), pods[number], plugin=nat_plugin)
+            attachment.add()
+            attachment.check()
+            attachment.delete()
+
+    pods = [node.pod() for _ in range(8)]
+    with ThreadPoolExecutor(len(pods)) as pool:
+        list(pool.map(churn, range(len(pods))))
+    assert node.leases("net0") == node.leases("net1") == {}
+
+
+def test_range_runs_dry_at_once(node, plugin):
+    """Exactly as many succeed as there are addresses, and the rest leave nothing."""
+    ipam = node.ipam(ranges=[[{"subnet": "10.22.0.0/24", "rangeStart": "10.22.0.10", "rangeEnd": "10.22.0.14"}]])
+    attachments = [Attachment(node, full(node, ipam=ipam), node.pod(), plugin=plugin) for _ in range(12)]
+    with ThreadPoolExecutor(len(attachments)) as pool:
+        outcomes = list(pool.map(lambda attachment: attachment.run("ADD"), attachments))
+    assert [outcome.code for outcome in outcomes].count(0) == 5
+    assert len(node.ports("cni-test")) == len(node.leases()) == 5
+
+
+def killed_add(attachment: Attachment, delay: float) -> bool:
+    """Runs ADD and kills it after the delay; whether it was still running then."""
+    node = attachment.node
+    process = subprocess.Popen(
+        node.argv(str(node.plugins.path(attachment.plugin))), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True, env={
+            "PATH": os.environ["PATH"], "CNI_COMMAND": "ADD", "CNI_CONTAINERID": attachment.pod.container,
+            "CNI_NETNS": attachment.pod.path, "CNI_IFNAME": attachment.ifname, "CNI_PATH": str(node.plugins.directory)})
+    process.stdin.write(json.dumps(attachment.config).encode())
+    process.stdin.close()
+    time.sleep(delay)
+    running = process.poll() is None
+    if running:
+        os.killpg(process.pid, 9)
+    process.wait()
+    return running
+
+
+def test_killed_in_the_middle(node, plugin):
+    """kill -9 at random moments of ADD: DEL then leaves nothing, and ADD works again."""
+    random.seed(plugin)
+    started = time.monotonic()
+    node.attach(full(node), plugin=plugin).delete()
+    span = max(time.monotonic() - started, 0.01)
+    before = snapshot(node)
+    killed = 0
+    for _ in range(25):
+        attachment = Attachment(node, full(node), node.pod(), plugin=plugin)
+        killed += killed_add(attachment, random.uniform(0, span))
+        attachment.run("DEL", netns=random.choice((attachment.pod.path, ""))).success()
+        assert difference(before, snapshot(node)) == []
+        assert attachment.pod.link("eth0") is None
+        attachment.add()
+        attachment.check()
+        attachment.delete()
+    assert killed >= 3, "the kills came too late to say anything"
+
+
+def test_killed_is_collected(node, nat_plugin):
+    """What a killed ADD left, and no DEL ever comes for: GC takes it."""
+    config = full(node, cniVersion="1.1.0")
+    node.attach(config, plugin=nat_plugin).delete()
+    before = snapshot(node)
+    for step in range(12):
+        killed_add(Attachment(node, config, node.pod(), plugin=nat_plugin), 0.001 + step * 0.0007)
+    node.cni("GC", config | {"cni.dev/valid-attachments": []}, nat_plugin).success()
+    assert difference(before, snapshot(node)) == []
+
+
+@pytest.mark.parametrize("leftover", ("", "half\r", "somebody", "\0\0"))
+def test_torn_lease_file(node, leftover):
+    """What a crash or a full disk left of a lease: nobody's, so its address can be given again."""
+    (node.data / "net").mkdir(parents=True)
+    (node.data / "net" / "10.22.0.2").write_text(leftover)
+    ipam = node.ipam(ranges=[[{"subnet": "10.22.0.0/24", "rangeStart": "10.22.0.2", "rangeEnd": "10.22.0.2"}]])
+    attachment = Attachment(node, node.config(ipam=ipam), node.pod())
+    if leftover in ("", "\0\0"):
+        assert attachment.add()["ips"][0]["address"] == "10.22.0.2/24"
+    else:  # an ID alone is the reference's old format: somebody's lease
+        attachment.run("ADD").failure()
