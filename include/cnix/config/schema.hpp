@@ -142,14 +142,27 @@ template <adapted_struct Struct> struct schema {
         return std::remove_cvref_t<decltype(boost::hana::second(std::declval<pair<Index>>()))>{}(object);
     }
 
+    static constexpr std::array<key_name, size> names =
+        member_names<accessors>(std::make_index_sequence<size>{});
     static constexpr std::array<key_name, size> keys = [] {
-        std::array<key_name, size> all = member_names<accessors>(std::make_index_sequence<size>{});
+        std::array<key_name, size> all = names;
         if constexpr (requires { Struct::json_keys; })
             for (renamed const& one : Struct::json_keys)
-                for (key_name& name : all)
-                    if (name.view() == one.member) name = {one.key.data(), one.key.size()};
+                for (std::size_t i = 0; i < size; ++i)
+                    if (names[i].view() == one.member) all[i] = {one.key.data(), one.key.size()};
         return all;
     }();
+    static_assert(
+        [] {
+            if constexpr (requires { Struct::json_keys; })
+                for (renamed const& one : Struct::json_keys) {
+                    bool found = false;
+                    for (key_name const& name : names) found = found || name.view() == one.member;
+                    if (!found) return false;
+                }
+            return true;
+        }(),
+        "cnix: `json_keys` renames a member that this struct does not have; docs/design/config.md");
 };
 
 /// The keys of several structs that are read from one object, first all of the first struct's.
