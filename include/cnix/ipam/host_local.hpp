@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/cni/error.hpp>
+#include <cnix/cni/version.hpp>
 #include <cnix/concepts/ipam_policy.hpp>
 #include <cnix/ipam/host_local/allocator.hpp>
 #include <cnix/ipam/host_local/config.hpp>
@@ -9,7 +10,6 @@
 
 #include <range/v3/algorithm/any_of.hpp>
 #include <range/v3/algorithm/contains.hpp>
-#include <range/v3/algorithm/count_if.hpp>
 #include <range/v3/algorithm/none_of.hpp>
 
 #include <cstddef>
@@ -38,6 +38,15 @@ class host_local {
     using cni_args = host_local_cni_args;
     using lease = cni::lease;
     static constexpr std::string_view type = "host-local";
+
+    /// What depends on the configuration's version.
+    static constexpr void check(host_local_config const& keys, entry_facts const& entry,
+                                cnix::config::checker& found) {
+        auto const version = cni::version::parse(entry.version);
+        auto const sets = all_range_sets(keys, {}, [](std::string_view, std::string_view) {});
+        if (version && !one_address_a_family(sets, *version))
+            found.fault(keys.ranges.empty() ? "ipam" : "ipam.ranges", too_many(*version).view());
+    }
 
     lease add(cni::attachment const& attachment, settings<host_local> const& settings, cni::rollback& undo) {
         auto const dns = read_dns(settings.config);
@@ -170,6 +179,17 @@ class host_local {
     static constexpr std::string_view no_ranges =
         "host-local: no IP ranges specified: give `subnet` or `ranges`, or declare the capability `ipRanges`";
 
+    /// Results before 0.3.0 have one address of each family.
+    static constexpr bool one_address_a_family(std::vector<range_set> const& sets, cni::version version) {
+        int v4 = 0, v6 = 0;
+        for (range_set const& set : sets) ++(set.front().subnet.is_v4() ? v4 : v6);
+        return version >= cni::version::v0_3_0 || (v4 <= 1 && v6 <= 1);
+    }
+    static constexpr cnix::config::text too_many(cni::version version) {
+        return cnix::config::concat("CNI version ", version.text(),
+                                    " does not support more than 1 address per family");
+    }
+
     static std::string network_path(host_local_config const& config, cni::network_name const& network) {
         return std::string{config.dataDir.view()} + '/' + network.str();
     }
@@ -190,15 +210,8 @@ class host_local {
                                        faults += (faults.empty() ? "" : "; ") + fault_text(path, message);
                                    });
         if (faults.empty() && sets.empty()) faults = no_ranges;
-        cni::version const version = settings.request.version;
-        for (net::family const family : {net::family::ipv4, net::family::ipv6}) {
-            auto const of_family = [&](range_set const& set) {
-                return set.front().subnet.family() == family;
-            };
-            if (version < cni::version::v0_3_0 && ranges::count_if(sets, of_family) > 1)
-                faults += (faults.empty() ? "" : "; ") + ("CNI version " + version.str()) +
-                          " does not support more than 1 address per family";
-        }
+        if (cni::version const version = settings.request.version; !one_address_a_family(sets, version))
+            faults += (faults.empty() ? "" : "; ") + std::string{too_many(version)};
         if (!faults.empty()) throw cni::error{cni::code::invalid_network_config, faults};
         return sets;
     }

@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <functional>
 #include <random>
+#include <sched.h>
 #include <set>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <thread>
 
@@ -120,7 +122,7 @@ TEST_CASE("processes killed at any time leave nothing that blocks or misleads th
         std::vector<pid_t> children;
         for (int child = 0; child < 4; ++child)
             children.push_back(start([&] {
-                for (int i = 0;; ++i) {
+                for (;;) {
                     auto const me = attachment("r" + std::to_string(round) + "-" + std::to_string(child));
                     add(me, with);
                     del(me, with);
@@ -202,4 +204,73 @@ TEST_CASE("ours and the reference's at once never give one address twice") {
         for (int i = 0; i < 20; i += 2)
             del(attachment("c" + std::to_string(child) + "-" + std::to_string(i)), with);
     CHECK(data.held().empty());
+}
+
+namespace {
+
+/// Runs the checks in a mount namespace of its own, whose data directory is a file system of its own.
+/// Their failures are told by the exit status. False if such a namespace cannot be had here.
+bool on_file_system(data_directory const& data, char const* options, std::function<bool()> const& checks) {
+    int status = -1;
+    pid_t const pid = start([&] {
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("cnix", data.root.c_str(), "tmpfs", 0, options) != 0)
+            ::_exit(77);
+        return checks();
+    });
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        MESSAGE("SKIPPED: a mount namespace cannot be made here");
+        return false;
+    }
+    CHECK(status == 0);
+    return true;
+}
+
+int errno_of(std::function<void()> const& action) {
+    try {
+        action();
+    } catch (std::system_error const& e) {
+        return e.code().value();
+    }
+    return 0;
+}
+findings status_of(settings<ipam::host_local> const& with) {
+    findings found;
+    ipam::host_local{}.status(with, found);
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("a full disk is an error that names the file, and leaves nothing half done") {
+    data_directory const data;
+    auto const with =
+        settings_of(data, R"("ranges": [[{"subnet": "10.0.0.0/24"}], [{"subnet": "fd00::/64"}]])");
+    // Every number of free inodes from none on: each creation fails once.
+    for (int inodes = 1; inodes < 20; ++inodes)
+        on_file_system(data, ("nr_inodes=" + std::to_string(inodes)).c_str(), [&] {
+            int const error = errno_of([&] { add(attachment("a"), with); });
+            bool const found = ipam::host_local{}.find(attachment("a"), with).has_value();
+            if (error == 0) return found && data.held().size() == 2;
+            return error == ENOSPC && !found && data.held().empty();
+        });
+    on_file_system(data, "size=4k", [&] { // one page: the first file's
+        return errno_of([&] { add(attachment("a"), with); }) == ENOSPC && data.held().empty() &&
+               errno_of([&] { del(attachment("a"), with); }) == 0;
+    });
+    on_file_system(data, "nr_inodes=1", [&] { return status_of(with).size() == 1; });
+}
+
+TEST_CASE("a read-only data directory is an error, and what it holds can still be told") {
+    data_directory const data;
+    auto const with = settings_of(data, one_range);
+    on_file_system(data, "", [&] {
+        add(attachment("a"), with);
+        if (::mount("cnix", data.root.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "") != 0) ::_exit(77);
+        return errno_of([&] { add(attachment("b"), with); }) == EROFS &&
+               errno_of([&] { del(attachment("a"), with); }) == EROFS &&
+               ipam::host_local{}.find(attachment("a"), with).has_value() && data.held().size() == 1 &&
+               status_of(with).size() == 1;
+    });
 }

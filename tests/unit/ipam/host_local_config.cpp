@@ -1,0 +1,122 @@
+#include <cnix/config/read.hpp>
+#include <cnix/entry.hpp>
+#include <cnix/ipam/host_local.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+using namespace cnix;
+
+namespace {
+
+/// The faults of an `ipam` object; "" if it has none. A constant expression, as in a user's CI.
+template <class Config> constexpr config::text faults_of(std::string_view json) {
+    config::text all;
+    for (config::fault const& one : config::read<Config>(json, config::strict).faults) {
+        if (!all.empty()) all.append("; ");
+        all.append(one.path.view()).append(": ").append(one.message.view());
+    }
+    return all;
+}
+constexpr config::text faults(std::string_view json) { return faults_of<ipam::host_local_config>(json); }
+constexpr bool good(std::string_view json) { return faults(json).empty(); }
+
+std::string entry_faults(std::string_view json) {
+    return std::string{config::to_string(entry<ipam::host_local>{json}.faults()).view()};
+}
+
+} // namespace
+
+// What works at all works when compiling.
+static_assert(good(R"({"type": "host-local", "subnet": "10.0.0.0/24"})"));
+static_assert(
+    good(R"({"ranges": [[{"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.10", "rangeEnd": "10.0.0.20",
+    "gateway": "10.0.0.254"}, {"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.30"}], [{"subnet": "fd00::/126"}]],
+    "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0", "gw": "fd00::1", "mtu": 1400, "table": 7}],
+    "dataDir": "/run/cni", "resolvConf": "/etc/resolv.conf"})"));
+static_assert(faults(R"({"subnet": "10.0.0.0/31"})") ==
+              "$.subnet: Network 10.0.0.0/31 too small to allocate from");
+static_assert(faults(R"({"subnet": "10.0.0.0/24", "gateway": "10.0.1.1"})") ==
+              "$.gateway: Gateway 10.0.1.1 not in network 10.0.0.0/24: a pod could not reach it");
+
+TEST_CASE("a range that cannot work is refused, with the place and the reason") {
+    auto const only = [](std::string_view range) {
+        return std::string{faults("{\"ranges\": [[" + std::string{range} + "]]}").view()};
+    };
+    std::string const at = "$.ranges[0][0]";
+    CHECK(only(R"({"subnet": "10.0.0.0/24"})") == "");
+    CHECK(only(R"({"rangeStart": "10.0.0.1"})").find(at + ": a range needs `subnet`") == 0);
+    CHECK(only(R"({"subnet": "10.0.0.0/31"})") ==
+          at + ".subnet: Network 10.0.0.0/31 too small to allocate from");
+    CHECK(only(R"({"subnet": "10.0.0.0/30"})") == "");
+    CHECK(only(R"({"subnet": "fd00::/127"})") ==
+          at + ".subnet: Network fd00::/127 too small to allocate from");
+    CHECK(only(R"({"subnet": "fd00::/126"})") == "");
+    CHECK(only(R"({"subnet": "10.0.0.9/24"})") == at + ".subnet: Network has host bits set. For a subnet "
+                                                       "mask of length 24 the network address is 10.0.0.0");
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeStart": "10.0.1.1"})") ==
+          at + ".rangeStart: RangeStart 10.0.1.1 not in network 10.0.0.0/24");
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeEnd": "fd00::1"})") ==
+          at + ".rangeEnd: RangeEnd fd00::1 not in network 10.0.0.0/24");
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.0"})")
+              .find(at + ".rangeStart: RangeStart 10.0.0.0 is the address of the network 10.0.0.0/24") == 0);
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeEnd": "10.0.0.255"})")
+              .find(at +
+                    ".rangeEnd: RangeEnd 10.0.0.255 is the broadcast address of the network 10.0.0.0/24") ==
+          0);
+    CHECK(
+        only(R"({"subnet": "fd00::/64", "rangeStart": "fd00::", "rangeEnd": "fd00::ffff:ffff:ffff:ffff"})") ==
+        "");
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.9", "rangeEnd": "10.0.0.8"})") ==
+          at + ".rangeEnd: RangeEnd 10.0.0.8 lies before RangeStart 10.0.0.9");
+    CHECK(only(R"({"subnet": "10.0.0.0/24", "gateway": "fd00::1"})")
+              .find(at + ".gateway: Gateway fd00::1 not in") == 0);
+    CHECK(only(R"({"subnet": "10.0.0.0"})").find(at + ".subnet: ") == 0);
+    CHECK(only(R"({"subnet": "::ffff:10.0.0.0/120"})").find(at + ".subnet: ") == 0);
+}
+
+TEST_CASE("ranges that meet are refused") {
+    CHECK(faults(R"({"ranges": [[]]})") == "$.ranges[0]: empty range set");
+    CHECK(faults(R"({"ranges": [[{"subnet": "10.0.0.0/24"}, {"subnet": "fd00::/64"}]]})") ==
+          "$.ranges[0][1]: mixed address families");
+    CHECK(faults(R"({"ranges": [[{"subnet": "10.0.0.0/24"}, {"subnet": "10.0.0.128/25"}]]})") ==
+          "$.ranges[0][1]: subnets 10.0.0.1-10.0.0.254 and 10.0.0.129-10.0.0.254 overlap");
+    CHECK(faults(R"({"ranges": [[{"subnet": "10.0.0.0/24"}], [{"subnet": "10.0.0.0/16"}]]})") ==
+          "$.ranges: range set 0 overlaps with 1");
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "ranges": [[{"subnet": "10.0.0.0/24"}]]})") ==
+          "$.ranges: range set 0 overlaps with 1");
+    CHECK(faults_of<ipam::host_local_runtime_config>(R"({"ipRanges": [[{"subnet": "10.0.0.0/31"}]]})") ==
+          "$.ipRanges[0][0].subnet: Network 10.0.0.0/31 too small to allocate from");
+}
+
+TEST_CASE("other keys are checked") {
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "relative"})").view().find("$.dataDir: ") == 0);
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "routes": [{"gw": "10.0.0.1"}]})")
+              .view()
+              .find("$.routes[0]: a route needs `dst`") == 0);
+    CHECK(faults(R"({"subnett": "10.0.0.0/24"})").view().find("`subnet`") != std::string_view::npos);
+}
+
+TEST_CASE("requested addresses may have a length, which is dropped") {
+    auto const runtime =
+        config::read<ipam::host_local_runtime_config>(R"({"ips": ["10.0.0.5/24", "fd00::5"]})");
+    REQUIRE(runtime.ok());
+    REQUIRE(runtime.value.ips.size() == 2);
+    CHECK(runtime.value.ips[0].value.str() == "10.0.0.5");
+    CHECK(runtime.value.ips[1].value.str() == "fd00::5");
+    CHECK_FALSE(ipam::requested_address::parse("10.0.0"));
+    CHECK_FALSE(ipam::requested_address::parse("10.0.0.5/33"));
+}
+
+TEST_CASE("more than one address of a family needs version 0.3.0") {
+    auto const with = [](std::string const& version) {
+        return entry_faults("{\"cniVersion\": \"" + version + R"(", "name": "n", "type": "host-local",
+            "ipam": {"type": "host-local", "subnet": "10.0.0.0/24", "ranges": [[{"subnet": "10.1.0.0/24"}]]}})");
+    };
+    CHECK(with("0.2.0").find(
+              "$.ipam.ranges: CNI version 0.2.0 does not support more than 1 address per family") !=
+          std::string::npos);
+    CHECK(with("0.3.0") == "");
+}
