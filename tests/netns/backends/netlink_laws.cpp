@@ -84,7 +84,7 @@ TEST_CASE("an interrupted list is read again: what is there throughout is always
     constexpr int steady = 120; // several datagrams
     for (int i = 0; i < steady; ++i)
         here.host.add_bridge(
-            {.name = net::interface_name::parse("s" + std::to_string(i)).value(), .up = false});
+            {.name = net::interface_name::parse("steady" + std::to_string(i)).value(), .up = false});
     std::atomic<bool> stop = false;
     std::thread churn{[&] { // a thread begins in its maker's namespace
         backends::libnl kernel;
@@ -102,8 +102,8 @@ TEST_CASE("an interrupted list is read again: what is there throughout is always
             plain.exchange(backends::rtnl::request{RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}}).interrupted;
         try {
             auto const all = here.host.links();
-            auto const found = std::count_if(all.begin(), all.end(),
-                                             [](auto const& link) { return link.name.starts_with('s'); });
+            auto const found = std::count_if(
+                all.begin(), all.end(), [](auto const& link) { return link.name.starts_with("steady"); });
             incomplete += found != steady;
         } catch (std::system_error const& e) {
             CHECK(e.code() == std::errc::interrupted);
