@@ -10,6 +10,10 @@ namespace cnix::backends {
 
 /// nftables through libnftables, which is loaded by the first run(), dry_run() or rules(), and through the
 /// kernel's own answers. Copies share one context and one socket.
+///
+/// Keep one until the verb is over: after a transaction that deleted something, closing a netlink socket
+/// waits for the kernel to free it (nft_rcv_nl_event in net/netfilter/nf_tables_api.c), about 15 ms that
+/// otherwise pass while other things are done.
 class libnftables {
   public:
     void run(std::string_view script) { context().run(std::string{script}); }
