@@ -118,7 +118,7 @@ def test_interface_exists(node, plugin):
     """ADD of an interface that is there is an error, and leaves that one as it was."""
     attachment = node.attach(node.config(isGateway=True, ipam=node.ipam("10.22.0.0/24")), plugin=plugin)
     before, inside = snapshot(node), snapshot(attachment.pod)
-    attachment.run("ADD").failure(None, "eth0")
+    attachment.run("ADD").failure()
     assert difference(before, snapshot(node)) == []
     assert difference(inside, snapshot(attachment.pod)) == []
     attachment.check()

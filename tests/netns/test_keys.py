@@ -340,7 +340,7 @@ def test_ipam_that_the_composition_does_not_have(node):
     """`bridge` has host-local built in; the error names the composition that runs any IPAM."""
     for plugin in ("bridge", "bridge-iptables"):
         config = node.config(ipam={"type": "static", "addresses": [{"address": "10.22.0.5/24"}]})
-        assert refused(node, config, "ipam", "static", "bridge-delegate", plugin=plugin)["code"] == 7
+        assert refused(node, config, "ipam", "bridge-delegate", plugin=plugin)["code"] == 7
 
 
 def test_delegate_runs_any_ipam(node, reference):
