@@ -88,9 +88,14 @@ class call {
     slot<Policy>& at() {
         return boost::hana::at_c<index_of<Policy, Slots...>>(slots_);
     }
+    /// Every slot, but for an Ipam that the configuration does without.
     template <class F>
-    void each(F f) {
-        boost::hana::for_each(slots_, f);
+    void each_asked_for(F f) {
+        boost::hana::for_each(slots_, [&]<class Policy>(slot<Policy>& one) {
+            if constexpr (requires { Policy::type; })
+                if (!entry_.has_ipam()) return;
+            f(one);
+        });
     }
 
     cni::attachment attachment() const {
@@ -113,7 +118,7 @@ class call {
             throw cni::error{cni::code::invalid_network_config,
                              "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage"};
         findings found;
-        each([&](auto& one) {
+        each_asked_for([&](auto& one) {
             try {
                 one.policy.gc(*keep, one.settings, found);
             } catch (std::exception const& e) {
@@ -125,7 +130,7 @@ class call {
 
     void status() {
         findings found;
-        each([&](auto& one) { one.policy.status(one.settings, found); });
+        each_asked_for([&](auto& one) { one.policy.status(one.settings, found); });
         if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
     }
 
@@ -161,7 +166,7 @@ auto all_or_nothing(Add&& add) {
 /// A CNI plugin made of four choices. Its verbs fold over the slots:
 ///
 ///     ADD     Ipam, Link, Nat; the first failure undoes what was done, in reverse
-///     DEL     Nat, Link, Ipam; each whatever happened to the others: the address is released last
+///     DEL     Nat, Link, Ipam; each whatever happened to the others, but the address is only released once the Link is gone
 ///     CHECK   every slot; all findings in one error
 ///     GC      every slot drops what is not in the valid set
 ///     STATUS  every slot says whether an ADD could succeed now
@@ -225,8 +230,13 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
             detail::attempts{}([&] { attachment.addresses = link.addresses(attachment, link_settings, maybe_pod); });
 
         attempt([&] { nat.del(attachment, nat_settings); });
-        attempt([&] { link.del(attachment, link_settings, maybe_pod); });
-        if (verb.entry().has_ipam())
+        bool detached = false;
+        attempt([&] {
+            link.del(attachment, link_settings, maybe_pod);
+            detached = true;
+        });
+        // An address that an interface may still use must not become another pod's; the runtime repeats the DEL.
+        if (detached && verb.entry().has_ipam())
             attempt([&] {
                 if (!own_ipam)
                     throw cni::error{cni::code::invalid_network_config,

@@ -23,13 +23,14 @@ struct link {
     net::mac mac{};
     std::uint32_t mtu = 0;
     bool up = false; ///< IFF_UP: set up by the administrator
-    /// IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell). Follows a change of the carrier after
-    /// up to a second (linkwatch); a new veth may be UNKNOWN for a moment.
+    /// IFLA_OPERSTATE is UP (or UNKNOWN, for drivers that do not tell; a veth does, and is UNKNOWN when new).
+    /// Follows a change of the carrier after up to a second (linkwatch).
     bool operational = false;
     bool promiscuous = false; ///< IFF_PROMISC
     netlink::index master = 0;
     netlink::index peer = 0;     ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
     std::string alias{};         ///< IFLA_IFALIAS
+    std::uint32_t group = 0;     ///< IFLA_GROUP
     bool vlan_filtering = false; ///< of a bridge: IFLA_BR_VLAN_FILTERING
 };
 
@@ -45,6 +46,7 @@ struct bridge_spec {
 
 struct veth_end {
     net::interface_name name;
+    std::uint32_t group = 0; ///< IFLA_GROUP
     std::optional<net::mac> mac{}; ///< given, udev leaves it alone (addr_assign_type SET)
 };
 
@@ -67,6 +69,7 @@ struct link_change {
     std::optional<bool> promiscuous{};
     std::optional<std::uint32_t> mtu{};
     std::optional<std::string> alias{};   ///< at most 255 bytes (IFALIASZ - 1)
+    std::optional<std::uint32_t> group{}; ///< IFLA_GROUP
     std::optional<int> addr_gen_mode{};   ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made;
                                           ///< address_family_not_supported with an MTU below 1280
     std::optional<bool> vlan_filtering{}; ///< of a bridge
@@ -219,6 +222,10 @@ concept netlink_backend = std::default_initializable<Netlink> &&
                               } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
                               { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
                               { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
+                              // A hold on an interface that several cnix processes of this namespace may have at
+                              // once: alone() makes it the only one, or returns false while there are others.
+                              // Copies are one hold. The kernel drops it with the process.
+                              { netlink.hold(name).alone() } -> std::same_as<bool>;
                               // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
                               // in what is read
                               {

@@ -50,9 +50,8 @@ class bridge {
         bridge_device<Netlink> device{host, conf, host_name, undo};
         add_veth(host, attachment, host_name, mac, pod.fd(), device.link(), conf, undo);
         auto port = *host.find_link(host_name);
-        // The alias comes first: from here on GC knows whose the interface is. The bridge's ports need no IPv6 of their own.
-        host.change_link(port.index, {.alias = host_interface_alias(attachment), .addr_gen_mode = addr_gen_mode_none});
-        host.change_link(port.index, {.up = true});
+        without_ipv6(host, port.index);
+        host.change_link(port.index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
         configure_port(host, port.index, conf);
 
         auto const pod_link = pod.run([&] {
@@ -77,7 +76,7 @@ class bridge {
     }
 
     template <ns_policy Ns>
-    void del(cni::attachment const& attachment, settings<bridge> const& keys, Ns* pod) {
+    void del(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
         auto const host_name = host_interface_name(attachment);
         Netlink host;
         bool deleted = false;
@@ -88,9 +87,12 @@ class bridge {
             pod->run([&] {
                 Netlink inside;
                 if (auto const link = inside.find_link(attachment.interface); link && link->kind == "veth")
-                    inside.delete_link(link->index);
+                    deleted = inside.delete_link(link->index);
             });
-        if (keys.config.macspoofchk) spoof_check_.del(attachment, host_name);
+        if (!deleted) // somebody renamed it
+            for (netlink::link const& link : host.links())
+                if (attachment_digest(link.alias, attachment.network) == attachment.digest()) host.delete_link(link.index);
+        spoof_check_.del(attachment, host_name); // `macspoofchk` may have changed since ADD
     }
 
     template <ns_policy Ns>
@@ -139,18 +141,17 @@ class bridge {
             spoof_check_.check(attachment, net::interface_name::parse(port->name).value(), pod_link->mac, found);
     }
 
-    void gc(cni::valid_attachments const& valid, settings<bridge> const& keys, findings& found) {
+    void gc(cni::valid_attachments const& valid, settings<bridge> const&, findings& found) {
         Netlink host;
         for (netlink::link const& link : host.links()) {
-            auto const digest = attachment_digest(link.alias, valid.network());
-            if (digest.empty() || valid.contains_digest(digest)) continue;
+            if (link.kind != "veth" || !is_garbage(link, valid)) continue;
             try {
                 host.delete_link(link.index);
             } catch (std::exception const& e) {
                 found.push_back(e.what());
             }
         }
-        if (keys.config.macspoofchk) spoof_check_.gc(valid, found);
+        spoof_check_.gc(valid, found);
     }
 
     void status(settings<bridge> const& keys, findings& found) {
@@ -161,7 +162,11 @@ class bridge {
     }
 
   private:
-    static constexpr int addr_gen_mode_none = 1; // IN6_ADDR_GEN_MODE_NONE, linux/if_link.h
+    static bool is_garbage(netlink::link const& link, cni::valid_attachments const& valid) {
+        if (auto const digest = attachment_digest(link.alias, valid.network()); !digest.empty())
+            return !valid.contains_digest(digest);
+        return link.alias.empty() && link.group == network_group(valid.network()); // of a killed ADD
+    }
 
     /// runtimeConfig before args.cni before CNI_ARGS.
     static std::optional<net::mac> requested_mac(settings<bridge> const& keys) {
@@ -199,7 +204,7 @@ class bridge {
                          std::optional<net::mac> const& mac, int pod, netlink::link const& bridge, config const& conf,
                          cni::rollback& undo) {
         try {
-            host.add_veth({.host = {.name = host_name, .mac = random_mac()},
+            host.add_veth({.host = {.name = host_name, .group = network_group(attachment.network), .mac = random_port_mac()},
                            .peer = {.name = attachment.interface, .mac = mac ? *mac : random_mac()},
                            .peer_netns = pod,
                            .mtu = static_cast<std::uint32_t>(conf.mtu),

@@ -57,7 +57,7 @@ template <nft_backend Nft> class spoof_check {
     void check(cni::attachment const& attachment, net::interface_name const& port, net::mac const& mac,
                findings& found) {
         auto const element = nft_.find_element(ports(), port);
-        auto const where = "nftables: " + port.str() + " in map " + nft::text(ports());
+        auto const where = "macspoofchk: " + port.str() + " in map " + nft::text(ports());
         if (!element)
             found.push_back(where + " is missing: it may send with any MAC address");
         else if (nft::digest_of(element->comment) != attachment.digest())
@@ -66,7 +66,7 @@ template <nft_backend Nft> class spoof_check {
             found.push_back(where + " leads to chain " + element->chain + " instead of " +
                             std::string{guarded});
         if (!nft_.find_element(macs(), nft::port_mac{port, mac}))
-            found.push_back("nftables: " + port.str() + " with " + mac.str() + " is missing in set " +
+            found.push_back("macspoofchk: " + port.str() + " with " + mac.str() + " is missing in set " +
                             nft::text(macs()) + ": what the pod sends is dropped");
         nft::check_chain(nft_, table, guarded, {}, guarded_rules(), found);
         nft::check_chain(nft_, table, prerouting, prerouting_hook(), prerouting_rules(), found);

@@ -1,10 +1,10 @@
 #pragma once
 #include <cnix/cni/attachment.hpp>
 #include <cnix/concepts/netlink_backend.hpp>
+#include <cnix/sys/random.hpp>
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
-#include <random>
 #include <string>
 
 namespace cnix::link {
@@ -34,12 +34,24 @@ inline std::string attachment_digest(std::string const& alias, cni::network_name
     return alias.starts_with(start) ? alias.substr(start.size(), 32) : std::string{};
 }
 
+/// The interface group (IFLA_GROUP) that a host end of the network has from its creation until it has its alias, which
+/// cannot be given at creation. GC knows by it what an ADD left that was killed in between.
+inline std::uint32_t network_group(cni::network_name const& network) {
+    return static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16)) | 1; // never 0, "default"
+}
+
 /// A locally administered unicast address. Random, because it must be unique on a layer 2 that other nodes may share.
 inline net::mac random_mac() {
-    std::random_device entropy;
-    std::array<std::uint8_t, 6> bytes{};
-    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(entropy());
+    auto bytes = sys::random_bytes<6>();
     bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0xfc) | 0x02);
+    return net::mac{bytes};
+}
+
+/// The same for a bridge's port. A bridge whose own address nobody set takes the lowest one of its ports
+/// (br_stp_recalculate_bridge_id in net/bridge/br_stp_if.c); with 0xfe in front this one is never the lowest.
+inline net::mac random_port_mac() {
+    auto bytes = sys::random_bytes<6>();
+    bytes[0] = 0xfe;
     return net::mac{bytes};
 }
 

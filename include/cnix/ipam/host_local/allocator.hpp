@@ -96,7 +96,8 @@ inline std::vector<net::address> allocate(lease_directory& leases, std::vector<r
                 if (contains(sets[i], address))
                     fail(i, cni::code::internal,
                          address.str() + " has been allocated to " + attachment.container.str() +
-                             ", duplicate allocation is not allowed");
+                             ", duplicate allocation is not allowed; DEL its interface " +
+                             attachment.interface.str() + " first");
 
     lease_owner const owner{attachment.container.str(), attachment.interface.str()};
     std::vector<net::address> taken;

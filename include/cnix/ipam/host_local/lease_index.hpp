@@ -1,14 +1,15 @@
 #pragma once
 #include <cnix/net/address.hpp>
 #include <cnix/sys/directory.hpp>
+#include <cnix/sys/random.hpp>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
@@ -158,9 +159,9 @@ class lease_index {
     }
 
     void seal(sys::directory const& leases) {
-        std::random_device random; // getrandom(2) or the processor's
-        auto const draw = [&](std::uint32_t below) {
-            return std::uniform_int_distribution<std::uint32_t>{0, below - 1}(random);
+        // The remainder prefers small numbers a little; it is only never to be met by chance.
+        auto const draw = [](std::uint32_t below) {
+            return std::bit_cast<std::uint32_t>(sys::random_bytes<sizeof(std::uint32_t)>()) % below;
         };
         timespec untouched{};
         untouched.tv_nsec = UTIME_OMIT;

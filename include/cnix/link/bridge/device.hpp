@@ -47,10 +47,11 @@ class bridge_device {
         if (auto const found = host_.find_link(name)) return *found;
         auto const port_name = vlan_gateway_port_name(config_);
         try {
-            host_.add_veth({.host = {.name = port_name, .mac = random_mac()},
+            host_.add_veth({.host = {.name = port_name, .mac = random_port_mac()},
                             .peer = {.name = name, .mac = random_mac()},
                             .mtu = link_.mtu,
-                            .master = link_.index});
+                            .master = link_.index,
+                            .host_up = false});
         } catch (std::system_error const& e) {
             if (e.code() != std::errc::file_exists) throw;
         }
@@ -62,8 +63,9 @@ class bridge_device {
         on_failure(undo, "delete the interface " + name.str(), [index = gateway->index](Netlink& netlink) {
             netlink.delete_link(index);
         });
-        host_.change_link(port->index, {.addr_gen_mode = 1}); // IN6_ADDR_GEN_MODE_NONE: a port needs no IPv6 of its own
+        without_ipv6(host_, port->index);
         configure_vlans(host_, port->index, {.vlan = config_.vlan});
+        host_.change_link(port->index, {.up = true});
         host_.change_link(gateway->index, {.up = true});
         return *gateway;
     }
@@ -113,6 +115,12 @@ class bridge_device {
             on_failure(undo, held, "delete the bridge " + link_.name,
                        [index = link_.index](Netlink& netlink) { netlink.delete_link(index); });
             try_sysctl(host_, interface_sysctl("ipv6", link_.name, "accept_ra"), "0");
+        } else if (!link_.mac.is_zero()) { // without ports, a bridge keeps the MAC address it took from the last one
+            on_failure(undo, held, "give its MAC address back to the bridge " + link_.name,
+                       [index = link_.index, mac = link_.mac](Netlink& netlink) {
+                           if (auto const now = netlink.find_link(index); now && now->mac != mac)
+                               netlink.change_link(index, {.mac = mac});
+                       });
         }
         netlink::link_change change;
         if (!link_.up) change.up = true;
@@ -151,6 +159,8 @@ class bridge_device {
                            netlink.add_address(index, {.address = other, .no_dad = true});
                        });
         }
+        if (gateway.is_v6()) // else the kernel drops the address when somebody sets the device down
+            try_sysctl(host_, interface_sysctl("ipv6", device.name, "keep_addr_on_down"), "1");
         try {
             host_.add_address(device.index, {.address = gateway, .no_dad = true});
         } catch (std::system_error const& e) {

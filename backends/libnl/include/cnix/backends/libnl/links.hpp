@@ -37,11 +37,13 @@ inline netlink::link to_link(nl_msg* received) {
     link.mtu = found.number<std::uint32_t>(IFLA_MTU);
     link.up = (header.ifi_flags & IFF_UP) != 0;
     auto const state = found.number<std::uint8_t>(IFLA_OPERSTATE, IF_OPER_UNKNOWN);
-    link.operational = state == IF_OPER_UP || state == IF_OPER_UNKNOWN;
+    // A veth's is UNKNOWN until the kernel's link watch has looked at it, and then UP or LOWERLAYERDOWN.
+    link.operational = state == IF_OPER_UP || (state == IF_OPER_UNKNOWN && link.kind != "veth");
     link.promiscuous = (header.ifi_flags & IFF_PROMISC) != 0;
     link.master = found.number<int>(IFLA_MASTER);
     link.peer = found.number<int>(IFLA_LINK);
     link.alias = found.text(IFLA_IFALIAS);
+    link.group = found.number<std::uint32_t>(IFLA_GROUP);
     if (link.kind == "bridge")
         link.vlan_filtering =
             attributes<IFLA_BR_MAX>::in(info[IFLA_INFO_DATA]).number<std::uint8_t>(IFLA_BR_VLAN_FILTERING) !=
@@ -98,6 +100,7 @@ inline void add_veth(socket& sock, netlink::veth_spec const& veth) {
         question.text(IFLA_IFNAME, end.name);
         if (veth.mtu != 0) question.u32(IFLA_MTU, veth.mtu); // the peer does not inherit it
         if (end.mac) question.mac(IFLA_ADDRESS, *end.mac);
+        if (end.group != 0) question.u32(IFLA_GROUP, end.group);
     };
     put_end(veth.host);
     if (veth.master != 0) question.number(IFLA_MASTER, veth.master);
@@ -138,6 +141,7 @@ inline void change_link(socket& sock, netlink::index index, netlink::link_change
     if (change.mac) question.mac(IFLA_ADDRESS, *change.mac);
     if (change.mtu) question.u32(IFLA_MTU, *change.mtu);
     if (change.alias) question.bytes(IFLA_IFALIAS, *change.alias); // a zero would count as a byte of it
+    if (change.group) question.u32(IFLA_GROUP, *change.group);
     if (change.addr_gen_mode) {
         question.nest(IFLA_AF_SPEC, [&] {
             question.nest(AF_INET6, [&] {
@@ -160,6 +164,7 @@ inline void change_link(socket& sock, netlink::index index, netlink::link_change
         if (change.promiscuous) text += " promiscuous mode,";
         if (change.mtu) text += " MTU " + std::to_string(*change.mtu) + ',';
         if (change.alias) text += " alias,";
+        if (change.group) text += " group,";
         if (change.addr_gen_mode) text += " IPv6 address generation mode,";
         if (change.vlan_filtering) text += " VLAN filtering,";
         if (text.ends_with(',')) text.pop_back();

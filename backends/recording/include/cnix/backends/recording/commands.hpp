@@ -40,6 +40,7 @@ inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
         std::string text = quoted(one.name);
         if (one.mac) text += " address " + one.mac->str();
         if (veth.mtu != 0) text += " mtu " + std::to_string(veth.mtu);
+        if (one.group != 0) text += " group " + std::to_string(one.group);
         return text;
     };
     std::string line = "ip link add " + end(veth.host);
@@ -67,6 +68,7 @@ inline std::vector<std::string> change_link(network_namespace& space, nl::index 
     if (change.mtu) line += " mtu " + std::to_string(*change.mtu);
     if (change.promiscuous) line += *change.promiscuous ? " promisc on" : " promisc off";
     if (change.alias) line += " alias " + quoted(*change.alias);
+    if (change.group) line += " group " + std::to_string(*change.group);
     if (change.master)
         line += *change.master == 0 ? " nomaster" : " master " + name_of(space, *change.master);
     if (change.vlan_filtering)

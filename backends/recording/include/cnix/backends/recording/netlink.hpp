@@ -65,6 +65,7 @@ class netlink {
             made.link.kind = "veth";
             made.link.mac = end.mac.value_or(net::mac{});
             made.link.mtu = veth.mtu != 0 ? veth.mtu : 1500;
+            made.link.group = end.group;
             return model.add(space, made);
         };
         // Indices: the kernel registers the peer first (veth_newlink).
@@ -104,6 +105,7 @@ class netlink {
         if (change.mtu) entry.link.mtu = *change.mtu;
         if (change.promiscuous) entry.link.promiscuous = *change.promiscuous;
         if (change.alias) entry.link.alias = *change.alias;
+        if (change.group) entry.link.group = *change.group;
         if (change.addr_gen_mode)
             space_->sysctls["net/ipv6/conf/" + entry.link.name + "/addr_gen_mode"] =
                 std::to_string(*change.addr_gen_mode);
@@ -112,6 +114,12 @@ class netlink {
         if (change.up) model.set_up(*space_, entry, *change.up);
         for (std::string const& command : journalled) journal::append(command);
     }
+
+    /// The model has one process.
+    struct held {
+        bool alone() const { return true; }
+    };
+    held hold(net::interface_name const&) { return {}; }
 
     bool delete_link(nl::index index) {
         std::string const what = "delete the interface " + named(index);
