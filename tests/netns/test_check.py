@@ -30,7 +30,7 @@ def no_masquerade_of_one_family(node, a):
 
 def no_spoof_check(node, a):
     node.run("nft", "flush ruleset bridge")
-    return ["macspoofchk"]
+    return ["MAC address"]
 
 
 def hairpin_off(node, a):

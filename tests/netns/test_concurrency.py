@@ -86,9 +86,11 @@ def killed_add(attachment: Attachment, delay: float) -> bool:
 def test_killed_in_the_middle(node, plugin):
     """kill -9 at random moments of ADD: DEL then leaves nothing, and ADD works again."""
     random.seed(plugin)
-    started = time.monotonic()
     node.attach(full(node), plugin=plugin).delete()
-    span = max(time.monotonic() - started, 0.01)
+    started = time.monotonic()
+    attachment = node.attach(full(node), plugin=plugin)
+    span = time.monotonic() - started
+    attachment.delete()
     before = snapshot(node)
     killed = 0
     for _ in range(25):

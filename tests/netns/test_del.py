@@ -69,7 +69,7 @@ def interface_gone(node, attachment):
 def host_end_renamed(node, attachment):
     node.ip(f"link set {attachment.host_interface} down")
     node.ip(f"link set {attachment.host_interface} name renamed0")
-    return {"netns": ""}
+    return {}
 
 
 def addresses_gone(node, attachment):
@@ -77,8 +77,8 @@ def addresses_gone(node, attachment):
     return {"prev": False}
 
 
-def bridge_down(node, attachment):
-    node.ip("link set cni-test down")
+def host_end_down(node, attachment):
+    node.ip(f"link set {attachment.host_interface} down")
     return {}
 
 
@@ -103,7 +103,7 @@ def masquerade_switched_off(node, attachment):
 
 
 STATES = (as_usual, netns_empty, netns_unset, netns_gone, netns_is_a_file, netns_is_a_directory, without_previous_result,
-          without_previous_result_and_netns, interface_gone, host_end_renamed, addresses_gone, bridge_down, leases_gone,
+          without_previous_result_and_netns, interface_gone, host_end_renamed, addresses_gone, host_end_down, leases_gone,
           rules_gone, ranges_changed)
 
 
@@ -112,8 +112,6 @@ def test_del(node, plugin, before, state):
     attachment = node.attach(full(node), plugin=plugin)
     options = state(node, attachment)
     attachment.delete(**options)
-    if state is bridge_down:
-        node.ip("link set cni-test up")
     nothing_left(node, before)
     if attachment.pod.exists():
         assert attachment.pod.link("eth0") is None

@@ -48,7 +48,7 @@ def test_gc_with_both_keys(node, plugin):
 
 
 def test_gc_leaves_other_networks(node, plugin):
-    other = node.attach(full(node, name="other"), plugin=plugin)
+    other = node.attach(full(node, name="other", ipam=node.ipam("10.33.0.0/24"), bridge="other"), plugin=plugin)
     stale = node.attach(full(node), plugin=plugin)
     gc(node, full(node), plugin).success()
     assert stale.host_interface not in node.links()
