@@ -33,15 +33,12 @@ def pytest_cmdline_main(config):
     config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
     sys.stdout.flush(), sys.stderr.flush()
     arguments = list(config.invocation_params.args)
+    if getattr(config.option, "numprocesses", None):
+        # Tests of one xdist_group share what there is only once (/etc/cni/net.d, the sandbox's own network).
+        arguments += ["--dist", "loadgroup"]
     argv = sandbox.command([sys.executable, "-m", "pytest", *map(str, arguments)])
     os.chdir(config.invocation_params.dir)
     os.execvp(argv[0], argv)
-
-
-def pytest_configure(config):
-    # Tests of one xdist_group share what a runtime has only once (/etc/cni/net.d, the sandbox's own network).
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
 
 
 def _known_failures() -> list[tuple[str, str]]:
