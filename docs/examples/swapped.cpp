@@ -1,0 +1,20 @@
+// The wrong composition of the README: Link and Ipam are swapped.
+#include <cnix/backends/libnl.hpp>
+#include <cnix/backends/nftables.hpp>
+#include <cnix/ipam/host_local.hpp>
+#include <cnix/link/bridge.hpp>
+#include <cnix/main.hpp>
+#include <cnix/nat/nftables.hpp>
+#include <cnix/ns/setns.hpp>
+
+using namespace cnix;
+using backends::libnftables;
+using backends::libnl;
+
+// FAIL link: static assertion failed.*cnix: `Link`, the first slot, does not model cnix::link_policy
+// FAIL ipam: static assertion failed.*cnix: `Ipam`, the second slot, does not model cnix::ipam_policy
+#if defined(CT_link) || defined(CT_ipam)
+using bridge = plugin<ipam::host_local, link::bridge<libnl>, nat::nftables<libnftables>, ns::setns>;
+
+int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv); }
+#endif
