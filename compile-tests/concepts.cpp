@@ -48,7 +48,7 @@ CNIX_LACKS_TYPE(link_policy, link, lease);
 CNIX_LACKS(link_policy, link, name);
 CNIX_LACKS(link_policy, link, add);
 CNIX_LACKS(link_policy, link, del);
-CNIX_LACKS(link_policy, link, addresses);
+CNIX_LACKS(link_policy, link, inspect);
 CNIX_LACKS(link_policy, link, check);
 CNIX_LACKS(link_policy, link, gc);
 CNIX_LACKS(link_policy, link, status);

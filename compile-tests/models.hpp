@@ -42,7 +42,7 @@ struct link {
     template <ns_policy Ns>
     void del(cni::attachment const&, settings<Self> const&, Ns*);
     template <ns_policy Ns>
-    std::vector<net::address> addresses(cni::attachment const&, settings<Self> const&, Ns*);
+    pod_interfaces inspect(cni::attachment const&, settings<Self> const&, Ns*);
     template <ns_policy Ns>
     void check(cni::attachment const&, settings<Self> const&, Ns&, cni::result const&, findings&);
     void gc(cni::valid_attachments const&, settings<Self> const&, findings&);

@@ -9,6 +9,7 @@
 
 #include <range/v3/algorithm/contains.hpp>
 
+#include <set>
 #include <string>
 #include <utility>
 
@@ -102,6 +103,7 @@ class call {
         return {{network(), cni::container_id::parse(request_.container_id).value(),
                  net::interface_name::parse(request_.interface).value()},
                 request_.netns,
+                {},
                 {}};
     }
     cni::network_name network() const { return cni::network_name::parse(request_.network).value(); }
@@ -113,10 +115,13 @@ class call {
     }
 
     void gc() {
-        auto const keep = cni::attachments_to_keep(entry_.standard(), network());
+        auto keep = cni::attachments_to_keep(entry_.standard(), network());
         if (!keep)
             throw cni::error{cni::code::invalid_network_config,
                              "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage"};
+        each_asked_for([&]<class Policy>(slot<Policy>& one) {
+            if constexpr (requires { Policy::type; }) keep->know_addresses(held_by(*keep, one));
+        });
         findings found;
         each_asked_for([&](auto& one) {
             try {
@@ -135,6 +140,24 @@ class call {
     }
 
   private:
+    /// The addresses of all valid attachments; nothing if the Ipam cannot tell of every one.
+    template <class Ipam>
+    std::optional<std::set<net::address>> held_by(cni::valid_attachments const& valid, slot<Ipam>& ipam) const {
+        std::set<net::address> held;
+        for (auto const& [container, interface] : valid.pairs()) {
+            cni::attachment const one{{valid.network(), cni::container_id::parse(container).value(),
+                                       net::interface_name::parse(interface).value()},
+                                      {},
+                                      {},
+                                      {}};
+            std::optional<typename Ipam::lease> lease;
+            attempts{}([&] { lease = ipam.policy.find(one, ipam.settings); });
+            if (!lease) return std::nullopt;
+            for (cni::ip const& ip : lease->ips) held.insert(ip.address.address());
+        }
+        return held;
+    }
+
     cni::request const& request_;
     cnix::entry<Slots...> entry_;
     boost::hana::tuple<slot<Slots>...> slots_;
@@ -193,8 +216,14 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         return detail::all_or_nothing([&](cni::rollback& undo) {
             typename Ipam::lease lease;
             if (verb.entry().has_ipam()) {
+                // What an Ipam of any type cannot promise: that its failure leaves the lease of an earlier ADD.
+                if (std::string_view{Ipam::type}.empty() && link.inspect(attachment, link_settings, &pod).present)
+                    throw cni::error{cni::code::internal, "the interface " + attachment.interface.str() +
+                                                              " exists already in " + attachment.netns +
+                                                              "; DEL it first, or choose another CNI_IFNAME"};
                 lease = ipam.add(attachment, ipam_settings, undo);
-                if (lease.ips.empty()) throw cni::error{cni::code::internal, "IPAM plugin returned missing IP config"};
+                if (lease.ips.empty()) throw cni::error{cni::code::internal, "IPAM plugin returned missing IP config (`ipam.type` is " +
+                                                              std::string{verb.entry().ipam_type()} + ")"};
             }
             cni::result result;
             static_cast<cni::lease&>(result) = lease;
@@ -227,7 +256,11 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
                     for (cni::ip const& ip : lease->ips) attachment.addresses.push_back(ip.address.address());
             });
         if (attachment.addresses.empty())
-            detail::attempts{}([&] { attachment.addresses = link.addresses(attachment, link_settings, maybe_pod); });
+            detail::attempts{}([&] {
+                auto seen = link.inspect(attachment, link_settings, maybe_pod);
+                attachment.addresses = std::move(seen.addresses);
+                attachment.other_addresses = std::move(seen.other_addresses);
+            });
 
         attempt([&] { nat.del(attachment, nat_settings); });
         bool detached = false;

@@ -47,6 +47,9 @@ struct attachment : attachment_id {
     /// On DEL and CHECK, the attachment's addresses as far as they are known (from prevResult, else from the IPAM).
     /// Empty: not known; a policy then finds what is the attachment's by its names.
     std::vector<net::address> addresses;
+    /// On DEL without known addresses: those that the pod's other interfaces have, which must not be taken for the
+    /// attachment's.
+    std::vector<net::address> other_addresses;
 };
 
 } // namespace cnix::cni

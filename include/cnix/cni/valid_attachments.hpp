@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/cni/attachment.hpp>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,11 +30,16 @@ class valid_attachments {
 
     std::set<std::pair<std::string, std::string>> const& pairs() const noexcept { return pairs_; }
 
+    void know_addresses(std::optional<std::set<net::address>> addresses) { addresses_ = std::move(addresses); }
+    /// Whether the address is certainly no valid attachment's. False if it is one's, or if that is not known.
+    bool surely_garbage(net::address const& address) const { return addresses_ && !addresses_->contains(address); }
+
   private:
     network_name network_;
     std::set<std::pair<std::string, std::string>> pairs_;
     std::set<std::string> containers_;
     std::set<std::string> digests_;
+    std::optional<std::set<net::address>> addresses_;
 };
 
 } // namespace cnix::cni

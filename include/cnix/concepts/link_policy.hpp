@@ -4,6 +4,13 @@
 
 namespace cnix {
 
+/// A pod's interfaces as an attachment sees them.
+struct pod_interfaces {
+    bool present = false;                      ///< whether the attachment's interface is there
+    std::vector<net::address> addresses;       ///< its addresses, without link-local ones
+    std::vector<net::address> other_addresses; ///< those of all the pod's other interfaces
+};
+
 /// How a pod's interface reaches the node's network.
 ///
 ///   name      of the design, a file name: "bridge".
@@ -13,7 +20,7 @@ namespace cnix {
 ///             an error. Registers the undo of each change; what served others before stays.
 ///   del       removes the interface, so that no traffic passes when it returns. The pod's namespace may be gone
 ///             (nothing is passed). Never touches what carries another attachment. Idempotent.
-///   addresses the addresses that the attachment's interface has now; empty if it is not there.
+///   inspect   what the pod has now; nothing without a pod.
 ///   check     appends what differs from what add made, given the result of ADD.
 ///   gc        removes the interfaces of the network's attachments that are not valid; appends what could not be done.
 ///   status    appends why an ADD could not succeed now.
@@ -34,7 +41,7 @@ concept link_policy =
                   cni::result const& previous, cni::valid_attachments const& valid, findings& found) {
         { link.add(attachment, settings, pod, lease, result, undo) } -> std::same_as<void>;
         { link.del(attachment, settings, maybe_pod) } -> std::same_as<void>;
-        { link.addresses(attachment, settings, maybe_pod) } -> std::same_as<std::vector<net::address>>;
+        { link.inspect(attachment, settings, maybe_pod) } -> std::same_as<pod_interfaces>;
         { link.check(attachment, settings, pod, previous, found) } -> std::same_as<void>;
         { link.gc(valid, settings, found) } -> std::same_as<void>;
         { link.status(settings, found) } -> std::same_as<void>;
@@ -50,7 +57,7 @@ struct link {
     template <ns_policy Ns>
     void del(cni::attachment const&, settings<link> const&, Ns* pod);
     template <ns_policy Ns>
-    std::vector<net::address> addresses(cni::attachment const&, settings<link> const&, Ns* pod);
+    pod_interfaces inspect(cni::attachment const&, settings<link> const&, Ns* pod);
     template <ns_policy Ns>
     void check(cni::attachment const&, settings<link> const&, Ns& pod, cni::result const&, findings&);
     void gc(cni::valid_attachments const&, settings<link> const&, findings&);

@@ -55,7 +55,7 @@ class delegate {
         plugin const ipam = plugin_of(settings);
         undo.on_failure("release the address with " + ipam.name, [ipam] { ipam.run(cni::verb::del); });
         // Interfaces are the caller's to make, so an index among the IPAM's means nothing.
-        lease made = cni::read_result(ipam.run(cni::verb::add), ipam.version);
+        lease made = ipam.result(ipam.run(cni::verb::add));
         for (cni::ip& ip : made.ips) ip.interface.reset();
         return made;
     }
@@ -104,14 +104,28 @@ class delegate {
                 throw cni::error{cni::code::internal, std::string{"could not "} + e.what()};
             }
             if (!done.success()) {
-                if (!done.out.empty()) throw cni::read_error(done.out);
-                throw cni::error{cni::code::internal,
-                                 done.err.empty() ? "netplugin failed with no error message: " + done.ending()
-                                                  : "netplugin failed: " + cni::quoted(done.err)};
+                if (done.out.empty())
+                    throw cni::error{cni::code::internal,
+                                     done.err.empty()
+                                         ? "netplugin failed with no error message: " + done.ending() + where()
+                                         : "netplugin failed: " + cni::quoted(done.err) + where()};
+                auto const error = cni::read_error(done.out);
+                throw cni::error{error.code(), error.message() + where(), error.details()};
             }
             std::fwrite(done.err.data(), 1, done.err.size(), stderr);
             return std::move(done.out);
         }
+
+        cni::result result(std::string const& printed) const {
+            try {
+                return cni::read_result(printed, version);
+            } catch (cni::error const& e) {
+                throw cni::error{e.code(), e.message() + where(), e.details()};
+            }
+        }
+
+        /// Its errors say whose they are: the runtime shows them as this plugin's.
+        std::string where() const { return " (IPAM plugin " + name + ")"; }
     };
 
     static plugin plugin_of(settings<delegate> const& settings) {

@@ -50,7 +50,7 @@ class bridge {
         bridge_device<Netlink> device{host, conf, host_name, undo};
         add_veth(host, attachment, host_name, mac, pod.fd(), device.link(), conf, undo);
         auto port = *host.find_link(host_name);
-        without_ipv6(host, port.index);
+        without_ipv6(host, host_name);
         host.change_link(port.index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
         configure_port(host, port.index, conf);
 
@@ -96,16 +96,20 @@ class bridge {
     }
 
     template <ns_policy Ns>
-    std::vector<net::address> addresses(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
-        std::vector<net::address> all;
+    pod_interfaces inspect(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
+        pod_interfaces seen;
         if (pod)
             pod->run([&] {
                 Netlink inside;
-                if (auto const link = inside.find_link(attachment.interface))
-                    for (auto const& address : inside.addresses(link->index))
-                        if (!address.address.address().is_link_local()) all.push_back(address.address.address());
+                for (netlink::link const& link : inside.links()) {
+                    bool const own = link.name == attachment.interface.view();
+                    seen.present = seen.present || own;
+                    for (auto const& [prefix, tentative, dad_failed] : inside.addresses(link.index))
+                        if (!prefix.address().is_link_local())
+                            (own ? seen.addresses : seen.other_addresses).push_back(prefix.address());
+                }
             });
-        return all;
+        return seen;
     }
 
     template <ns_policy Ns>

@@ -66,17 +66,11 @@ void ensure_sysctl(Netlink& netlink, std::string const& path, std::string_view v
     if (auto const now = netlink.sysctl(path); !now || *now != value) netlink.set_sysctl(path, value);
 }
 
-/// For a bridge's port, which needs no addresses of its own: the kernel gives it no IPv6 link-local one. To be called before
-/// it is up.
+/// For a bridge's port, which needs no addresses of its own: no link-local one, no router advertisements taken. To be called
+/// before it is up.
 template <netlink_backend Netlink>
-void without_ipv6(Netlink& netlink, netlink::index port) {
-    constexpr int none = 1; // IN6_ADDR_GEN_MODE_NONE, linux/if_link.h
-    try {
-        netlink.change_link(port, {.addr_gen_mode = none});
-    } catch (std::system_error const& e) {
-        // The kernel has no IPv6, or not on an interface with an MTU below 1280 (IPV6_MIN_MTU).
-        if (e.code() != std::errc::address_family_not_supported) throw;
-    }
+void without_ipv6(Netlink& netlink, net::interface_name const& port) {
+    try_sysctl(netlink, interface_sysctl("ipv6", port, "disable_ipv6"), "1");
 }
 
 /// Waits until no IPv6 address of the interface is tentative, as `enabledad` asks. Throws if somebody else has an address.

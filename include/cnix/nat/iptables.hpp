@@ -59,7 +59,7 @@ template <iptables_backend Iptables> class iptables {
             for (auto const& ip : ips) pods.push_back(ip.address());
             undo.on_failure(
                 "remove the masquerading of " + attachment.container.str(),
-                [self = *this, rules, f = family, pods]() mutable { self.remove(rules, f, pods); });
+                [self = *this, rules, f = family, pods]() mutable { self.remove(rules, f, pods, {}); });
         }
     }
 
@@ -73,7 +73,7 @@ template <iptables_backend Iptables> class iptables {
             // Addresses of the other family alone: this one has none.
             if (pods.empty() && !attachment.addresses.empty()) continue;
             try {
-                remove(rules, family, pods);
+                remove(rules, family, pods, attachment.other_addresses);
             } catch (...) {
                 if (!failure) failure = std::current_exception();
             }
@@ -110,7 +110,7 @@ template <iptables_backend Iptables> class iptables {
         for (auto family : {net::family::ipv4, net::family::ipv6}) {
             try {
                 retry([&](int) {
-                    if (auto const commands = collection(valid.network(), kept, family); !commands.empty())
+                    if (auto const commands = collection(valid, kept, family); !commands.empty())
                         iptables_.restore(family, commands);
                 });
             } catch (std::exception const& e) {
@@ -206,9 +206,10 @@ template <iptables_backend Iptables> class iptables {
         return commands;
     }
 
-    /// Removes the jumps of the addresses, all of them if none is given, and the chain with the last one.
-    void remove(iptables_layout::rules const& rules, net::family family,
-                std::vector<net::address> const& pods) {
+    /// Removes the jumps of the addresses, and the chain with the last one. If none is given, all of them but those of
+    /// `others`.
+    void remove(iptables_layout::rules const& rules, net::family family, std::vector<net::address> const& pods,
+                std::vector<net::address> const& others) {
         retry([&](int attempt) {
             if (!iptables_.may_have(family, rules.chain)) return;
             std::string commands;
@@ -216,14 +217,14 @@ template <iptables_backend Iptables> class iptables {
                 for (auto const& pod : pods) commands += erase(iptables_layout::postrouting, rules.jump(pod));
                 commands += delete_chain(rules.chain);
             } else {
-                commands = removals(rules, family, pods);
+                commands = removals(rules, family, pods, others);
             }
             if (!commands.empty()) iptables_.restore(family, commands);
         });
     }
 
     std::string removals(iptables_layout::rules const& rules, net::family family,
-                         std::vector<net::address> const& pods) {
+                         std::vector<net::address> const& pods, std::vector<net::address> const& others) {
         auto const now = read(rules, family);
         std::string commands;
         std::vector<net::address> left;
@@ -231,9 +232,9 @@ template <iptables_backend Iptables> class iptables {
             // The reference once wrote the whole prefix ("-s 10.22.0.2/16"), which iptables keeps as the
             // network: such a rule is every interface's in it, and goes with the first.
             auto const source = iptables_layout::saved_rule{"", jump}.match("-s ");
-            bool const gone = pods.empty() || !source || std::ranges::any_of(pods, [&](auto const& pod) {
-                                  return source->contains(pod);
-                              });
+            auto const is_source = [&](net::address const& pod) { return source->contains(pod); };
+            bool const gone = !source || (pods.empty() ? std::ranges::none_of(others, is_source)
+                                                       : std::ranges::any_of(pods, is_source));
             if (gone)
                 commands += erase(iptables_layout::postrouting, jump);
             else
@@ -264,10 +265,11 @@ template <iptables_backend Iptables> class iptables {
         return now;
     }
 
-    /// Deletes the network's chains that are not to be kept, with the jumps to them.
-    std::string collection(cni::network_name const& network, std::set<std::string> const& kept,
+    /// Deletes the network's chains that are not to be kept, with the jumps to them. Of a container that is to be kept, the
+    /// jumps of addresses that no valid attachment holds: the rules do not name the interface.
+    std::string collection(cni::valid_attachments const& valid, std::set<std::string> const& kept,
                            net::family family) {
-        auto const of_network = iptables_layout::comment_start(network);
+        auto const of_network = iptables_layout::comment_start(valid.network());
         std::string jumps, others;
         std::set<std::string> chains;
         auto const lines = iptables_.save(family);
@@ -280,6 +282,10 @@ template <iptables_backend Iptables> class iptables {
             if (rule->chain == iptables_layout::postrouting && stale(rule->target())) {
                 jumps += erase(rule->chain, rule->rest);
                 chains.emplace(rule->target());
+            } else if (rule->chain == iptables_layout::postrouting && kept.contains(std::string{rule->target()})) {
+                auto const source = rule->match("-s ");
+                if (source && source->length() == net::bits(family) && valid.surely_garbage(source->address()))
+                    jumps += erase(rule->chain, rule->rest);
             } else if (stale(rule->chain)) {
                 chains.emplace(rule->chain);
             }

@@ -63,7 +63,7 @@ class bridge_device {
         on_failure(undo, "delete the interface " + name.str(), [index = gateway->index](Netlink& netlink) {
             netlink.delete_link(index);
         });
-        without_ipv6(host_, port->index);
+        without_ipv6(host_, port_name);
         configure_vlans(host_, port->index, {.vlan = config_.vlan});
         host_.change_link(port->index, {.up = true});
         host_.change_link(gateway->index, {.up = true});
@@ -100,6 +100,10 @@ class bridge_device {
             try {
                 host_.add_bridge(spec);
             } catch (std::system_error const& e) {
+                if (config_.vlans() && e.code() == std::errc::operation_not_supported)
+                    throw cni::error{cni::code::internal,
+                                     "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` and "
+                                     "`vlanTrunk` need; leave them out, or use another kernel"};
                 if (e.code() != std::errc::file_exists) throw; // else another ADD was first
             }
             found = host_.find_link(config_.bridge);
