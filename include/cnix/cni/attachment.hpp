@@ -43,13 +43,13 @@ struct attachment_id {
 /// What a verb of a policy acts on.
 struct attachment : attachment_id {
     /// CNI_NETNS as given. May be empty on DEL, or name what is gone.
-    std::string netns;
+    std::string netns = {};
     /// On DEL and CHECK, the attachment's addresses as far as they are known (from prevResult, else from the IPAM).
     /// Empty: not known; a policy then finds what is the attachment's by its names.
-    std::vector<net::address> addresses;
+    std::vector<net::address> addresses = {};
     /// On DEL without known addresses: those that the pod's other interfaces have, which must not be taken for the
     /// attachment's.
-    std::vector<net::address> other_addresses;
+    std::vector<net::address> other_addresses = {};
 };
 
 } // namespace cnix::cni
