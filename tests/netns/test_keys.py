@@ -211,8 +211,8 @@ def test_no_dad_by_default(node):
 def test_no_router_advertisements(node):
     """The bridge and the host end take no addresses or routes from a pod that plays router."""
     attachment = node.attach(node.config(isGateway=True, ipam=node.ipam("fd00:22::/64")))
-    for device in ("cni-test", attachment.host_interface):
-        assert node.sysctl(f"ipv6/conf/{device}/accept_ra") == "0"
+    assert node.sysctl("ipv6/conf/cni-test/accept_ra") == "0"
+    assert node.sysctl(f"ipv6/conf/{attachment.host_interface}/disable_ipv6") == "1"
 
 
 # --- layer 2 ---------------------------------------------------------------------------------------------------------
