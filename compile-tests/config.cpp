@@ -1,16 +1,16 @@
 // Configurations and configuration structs that must be refused, with what the compiler says.
-// FAIL unknown_key: embedded_config_rejected.*cnix: demo.conflist:4:7: \$.plugins\[0\]: unknown key `isGatway`, did you mean `isGateway`\?
-// FAIL wrong_type: embedded_config_rejected.*cnix: demo.conflist:3:38: \$.plugins\[0\].mtu: expected an integer, found a string
-// FAIL wrong_value: embedded_config_rejected.*\$.plugins\[0\].ipam.ranges\[0\]\[0\].subnet: `/x` is not a prefix length such as /16
-// FAIL wrong_word: embedded_config_rejected.*`nft` is none of `iptables`, `nftables`
-// FAIL failed_check: embedded_config_rejected.*\$.plugins\[0\].promiscMode: excludes `hairpinMode`
-// FAIL duplicate_key: embedded_config_rejected.*1:16: \$: duplicate key `name`
-// FAIL not_json: embedded_config_rejected.*cnix: demo.conflist:2:1: the text ends inside an object
-// FAIL every_fault: 1:3: \$: unknown key `nam`, did you mean `name`\?; demo.conflist:1:29: \$.cniVersion: expected a string, found a number
+// FAIL unknown_key 1: embedded_config_rejected.*cnix: demo.conflist:4:7: \$.plugins\[0\]: unknown key `isGatway`, did you mean `isGateway`\?
+// FAIL wrong_type 1: embedded_config_rejected.*cnix: demo.conflist:3:39: \$.plugins\[0\].mtu: expected an integer, found a string
+// FAIL wrong_value 1: embedded_config_rejected.*\$.plugins\[0\].ipam.ranges\[0\]\[0\].subnet: `/x` is not a prefix length such as /16
+// FAIL wrong_word 1: embedded_config_rejected.*`nft` is none of `iptables`, `nftables`
+// FAIL failed_check 1: embedded_config_rejected.*\$.plugins\[0\].promiscMode: excludes `hairpinMode`
+// FAIL duplicate_key 1: embedded_config_rejected.*1:16: \$: duplicate key `name`
+// FAIL not_json 1: embedded_config_rejected.*cnix: demo.conflist:2:1: the text ends inside an object
+// FAIL every_fault 1: 1:3: \$: unknown key `nam`, did you mean `name`\?; demo.conflist:1:29: \$.cniVersion: expected a string, found a number
 // FAIL forgotten_member: cnix: a member of this struct is missing in its BOOST_HANA_ADAPT_STRUCT
 // FAIL misspelt_member: no member named 'mtv'|'mtv' is not a member of
-// FAIL unreadable_member: cnix: a configuration struct has a member of a type that the reader cannot read
-// FAIL renamed_nothing: cnix: `json_keys` renames a member that this struct does not have
+// FAIL unreadable_member 1: cnix: a configuration struct has a member of a type that the reader cannot read
+// FAIL renamed_nothing 1: cnix: `json_keys` renames a member that this struct does not have
 #include <cnix/config/embedded.hpp>
 
 #include <unit/config/demo.hpp>
@@ -23,24 +23,6 @@ using cnix::config::text;
 
 constexpr auto control = judge<demo::conflist>(R"({"cniVersion": "1.1.0", "plugins": [{"isGateway": true, "mtu": 1450}]})", "demo.conflist");
 static_assert(accepted<control>);
-
-// A conflist of more than 20 KB stays within both compilers' default limits of constant evaluation, also when it is wrong.
-#define CNIX_TEST_PLUGIN                                                                                                               \
-    R"({"bridge":"cni0","isGateway":true,"hairpinMode":true,"mtu":1450,"ipMasqBackend":"nftables","vlanTrunk":[{"minID":1,"maxID":99}],)" \
-    R"("ipam":{"type":"host-local","ranges":[[{"subnet":"/16","gateway":"10.22.0.1"}],[{"subnet":"/64"}]],"routes":["/0","/0"]},)"     \
-    R"("runtimeConfig":{"mac":"00:11:22:33:44:55","ips":["10.22.0.5/16"]},"capabilities":{"mac":true,"ips":true}},)"
-#define CNIX_TEST_TEN_PLUGINS                                                                                                          \
-    CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN             \
-        CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN
-#define CNIX_TEST_SIXTY_PLUGINS                                                                                                        \
-    CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS
-constexpr std::string_view long_text = R"({"plugins":[)" CNIX_TEST_SIXTY_PLUGINS "{}]}";
-static_assert(long_text.size() > 20 * 1024);
-constexpr auto long_one = judge<demo::conflist>(long_text, "long.conflist");
-static_assert(accepted<long_one>);
-constexpr std::string_view long_wrong_text = R"({"plugins":[)" CNIX_TEST_SIXTY_PLUGINS R"({"mtu":"x"}]})";
-constexpr auto long_wrong = judge<demo::conflist>(long_wrong_text, "long.conflist");
-static_assert(!long_wrong.ok());
 
 #ifdef CT_unknown_key
 constexpr auto verdict = judge<demo::conflist>(R"({

@@ -20,13 +20,16 @@ class checker {
     /// checker.
     constexpr checker(std::string_view source, std::string_view base, std::vector<config::fault>& faults)
         : source_(source), base_(base), faults_(faults) {}
+    /// For the reader: `here` outlives the checker, and becomes a path only when there is a fault.
+    constexpr checker(std::string_view source, detail::frame const& here, std::vector<config::fault>& faults)
+        : source_(source), here_(&here), faults_(faults) {}
 
     /// Reports the value at `relative` (`path("ranges", 0, 1, "gateway")`; empty for the object itself) with
     /// a message that says what is wrong and what would be right. A path to an absent key is placed at the
     /// nearest enclosing value.
     constexpr void fault(std::string_view relative, std::string_view message) {
         if (faults_.size() >= max_faults) return;
-        text where = join_paths(base_, relative);
+        text where = join_paths(here_ == nullptr ? base_.view() : path_of(*here_).view(), relative);
         std::size_t const offset = locate(source_, where);
         faults_.push_back(
             {fault_kind::value, offset, position_of(source_, offset), std::move(where), message});
@@ -35,6 +38,7 @@ class checker {
   private:
     std::string_view source_;
     text base_;
+    detail::frame const* here_ = nullptr;
     std::vector<config::fault>& faults_;
 };
 

@@ -16,16 +16,18 @@ namespace cnix::config {
 namespace detail {
 
 constexpr bool is_word(std::string_view key) {
-    for (char const byte : key) {
-        bool const letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-        if (!letter && !(byte >= '0' && byte <= '9') && byte != '_' && byte != '-') return false;
-    }
-    return !key.empty();
+    char const* at = key.data();
+    char const* const end = at + key.size();
+    while (at != end && ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                         (*at >= '0' && *at <= '9') || *at == '_' || *at == '-'))
+        ++at;
+    return at == end && !key.empty();
 }
 
-constexpr void append_key(text& path, std::string_view key) {
+/// `.key` or, without the dot where nothing is before it, `key`; `["k.e.y"]` for one that is not a word.
+constexpr void append_key(text& path, std::string_view key, bool dot) {
     if (is_word(key)) {
-        if (!path.empty()) path.append('.');
+        if (dot) path.append('.');
         path.append(key);
         return;
     }
@@ -37,7 +39,29 @@ constexpr void append_key(text& path, std::string_view key) {
     path.append("\"]");
 }
 
-constexpr void append_index(text& path, std::size_t index) { path.append(concat('[', index, ']')); }
+/// Where the reader is, as a list on the stack: made into a path only when it is needed. At the root,
+/// `key` is the whole base path.
+struct frame {
+    static constexpr std::size_t by_key = static_cast<std::size_t>(-1);
+    frame const* parent;
+    std::string_view key;
+    std::size_t index = by_key; ///< in an array
+};
+
+/// The last step: `.key`, `["k.e.y"]`, `[7]`.
+constexpr text step_of(frame const& here) {
+    if (here.index != frame::by_key) return concat('[', here.index, ']');
+    text step;
+    append_key(step, here.key, true);
+    return step;
+}
+
+constexpr text path_of(frame const& here) {
+    if (here.parent == nullptr) return here.key;
+    text path = path_of(*here.parent);
+    path.append(step_of(here));
+    return path;
+}
 
 /// One step of a path: to a key if `key` is set, else to an index.
 struct step {
@@ -81,9 +105,9 @@ template <class... Steps> constexpr text path(Steps const&... steps) {
     text out;
     [[maybe_unused]] auto const add = [&](auto const& one) {
         if constexpr (std::integral<std::remove_cvref_t<decltype(one)>>)
-            detail::append_index(out, static_cast<std::size_t>(one));
+            out.append(concat('[', one, ']'));
         else
-            detail::append_key(out, one);
+            detail::append_key(out, one, !out.empty());
     };
     (add(steps), ...);
     return out;

@@ -27,9 +27,12 @@ class text {
     }
     constexpr text(text const& other) { append(other.view()); }
     constexpr text(text&& other) noexcept
-        : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)),
-          capacity_(std::exchange(other.capacity_, 0)) {}
-    constexpr text& operator=(text other) noexcept {
+        : bytes_(other.bytes_), size_(other.size_), capacity_(other.capacity_) {
+        other.bytes_ = nullptr;
+        other.size_ = other.capacity_ = 0;
+    }
+    constexpr text& operator=(text const& other) { return *this = text(other); }
+    constexpr text& operator=(text&& other) noexcept {
         std::swap(bytes_, other.bytes_);
         std::swap(size_, other.size_);
         std::swap(capacity_, other.capacity_);

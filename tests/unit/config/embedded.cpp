@@ -43,6 +43,26 @@ static_assert([] { // a fault longer than a verdict is cut
     return judge(faults).view().size() < verdict::capacity;
 }());
 
+// A conflist of more than 20 KB stays within both compilers' default limits of constant evaluation, also when
+// it is wrong.
+#define CNIX_TEST_PLUGIN                                                                                                                  \
+    R"({"bridge":"cni0","isGateway":true,"hairpinMode":true,"mtu":1450,"ipMasqBackend":"nftables","vlanTrunk":[{"minID":1,"maxID":99}],)" \
+    R"("ipam":{"type":"host-local","ranges":[[{"subnet":"/16","gateway":"10.22.0.1"}],[{"subnet":"/64"}]],"routes":["/0","/0"]},)"        \
+    R"("runtimeConfig":{"mac":"00:11:22:33:44:55","ips":["10.22.0.5/16"]},"capabilities":{"mac":true,"ips":true}},)"
+#define CNIX_TEST_TEN_PLUGINS                                                                                \
+    CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN    \
+        CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN CNIX_TEST_PLUGIN
+#define CNIX_TEST_SIXTY_PLUGINS                                                                              \
+    CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS                  \
+        CNIX_TEST_TEN_PLUGINS CNIX_TEST_TEN_PLUGINS
+constexpr std::string_view long_text = R"({"plugins":[)" CNIX_TEST_SIXTY_PLUGINS "{}]}";
+static_assert(long_text.size() > 20 * 1024);
+constexpr auto long_one = judge<demo::conflist>(long_text, "long.conflist");
+static_assert(accepted<long_one>);
+constexpr std::string_view long_wrong_text = R"({"plugins":[)" CNIX_TEST_SIXTY_PLUGINS R"({"mtu":"x"}]})";
+constexpr auto long_wrong = judge<demo::conflist>(long_wrong_text, "long.conflist");
+static_assert(!long_wrong.ok());
+
 } // namespace
 
 TEST_CASE("a verdict at run time") {

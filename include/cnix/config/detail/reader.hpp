@@ -41,25 +41,6 @@ constexpr inline options strict{unknown_keys::fault};
 
 namespace detail {
 
-/// Where the reader is, as a list on the stack: made into a path only when there is a fault. At the root,
-/// `key` is the whole base path.
-struct frame {
-    static constexpr std::size_t by_key = static_cast<std::size_t>(-1);
-    frame const* parent;
-    std::string_view key;
-    std::size_t index = by_key; ///< in an array
-};
-
-constexpr text path_of(frame const& here) {
-    if (here.parent == nullptr) return here.key;
-    text path = path_of(*here.parent);
-    if (here.index == frame::by_key)
-        append_key(path, here.key);
-    else
-        append_index(path, here.index);
-    return path;
-}
-
 template <class Type> constexpr inline bool is_map = false;
 template <class Value> constexpr inline bool is_map<std::vector<entry<Value>>> = true;
 

@@ -8,16 +8,31 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace cnix::config::detail {
 
-/// Whether `path` is `base`, a member of it, or deeper.
-constexpr bool lies_under(std::string_view path, std::string_view base) {
-    return path.substr(0, base.size()) == base &&
-           (path.size() == base.size() || path[base.size()] == '.' || path[base.size()] == '[');
+/// Size of the part of `path` that leads to `here`, nothing if it leads elsewhere. Compares step by step from
+/// the root, so that a path to another part of the tree costs little.
+constexpr std::optional<std::size_t> leads_to(frame const& here, std::string_view path) {
+    if (here.parent == nullptr)
+        return path.starts_with(here.key) ? std::optional(here.key.size()) : std::nullopt;
+    std::optional<std::size_t> const before = leads_to(*here.parent, path);
+    if (!before) return std::nullopt;
+    text const step = step_of(here);
+    std::size_t const end = *before + step.size();
+    if (path.size() < end || !same_bytes(path.data() + *before, step.view().data(), step.size()))
+        return std::nullopt;
+    if (path.size() > end && path[end] != '.' && path[end] != '[') return std::nullopt;
+    return end;
 }
+
+template <class Type> constexpr inline bool holds_structs = adapted_struct<Type> || is_all_of<Type>;
+template <class Value> constexpr inline bool holds_structs<std::optional<Value>> = holds_structs<Value>;
+template <class Value> constexpr inline bool holds_structs<std::vector<Value>> = holds_structs<Value>;
+template <class Value> constexpr inline bool holds_structs<entry<Value>> = holds_structs<Value>;
 
 /// Runs the checks over a tree. `faults_` starts with those of the reading.
 class self_checks {
@@ -36,31 +51,36 @@ class self_checks {
             std::apply([&](auto const&... parts) { (run(here, parts), ...); }, value.parts);
         } else if constexpr (adapted_struct<Type>) {
             [&]<std::size_t... Member>(std::index_sequence<Member...>) {
-                (run(frame{&here, schema<Type>::keys[Member].view()},
-                     schema<Type>::template member<Member>(value)),
-                 ...);
+                (member<Member>(here, value), ...);
             }(std::make_index_sequence<schema<Type>::size>{});
             if constexpr (self_checking<Type>) {
-                text const base = path_of(here);
-                if (misread<Type>(base)) return;
-                checker found(source_, base, faults_);
+                if (misread<Type>(here)) return;
+                checker found(source_, here, faults_);
                 value.check(found);
             }
         }
     }
 
   private:
+    template <std::size_t Index, class Struct>
+    constexpr void member(frame const& here, Struct const& object) {
+        auto const& value = schema<Struct>::template member<Index>(object);
+        if constexpr (holds_structs<std::remove_cvref_t<decltype(value)>>)
+            run(frame{&here, schema<Struct>::keys[Index].view()}, value);
+    }
+
     /// Whether a value of the struct was not read: its checks would then judge a default in place of what was
     /// written.
-    template <class Struct> constexpr bool misread(std::string_view base) const {
+    template <class Struct> constexpr bool misread(frame const& here) const {
         for (std::size_t i = 0; i < read_faults_; ++i) {
             fault const& one = faults_[i];
             if (one.kind != fault_kind::type && one.kind != fault_kind::value) continue;
-            if (!lies_under(one.path, base)) continue;
-            if (one.path.size() == base.size()) return true;
+            std::optional<std::size_t> const end = leads_to(here, one.path);
+            if (!end) continue;
+            if (*end == one.path.size()) return true;
             for (key_name const& key :
                  schema<Struct>::keys) // not a key of another struct that is read from the same object
-                if (lies_under(one.path, join_paths(base, path(key.view())))) return true;
+                if (leads_to(frame{&here, key.view()}, one.path)) return true;
         }
         return false;
     }
