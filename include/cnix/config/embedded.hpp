@@ -46,7 +46,13 @@ constexpr verdict judge(std::vector<fault> const& faults, std::string_view file 
     std::string_view shown = message.view().substr(0, verdict::capacity - spare);
     text whole = shown;
     if (left != 0) whole.append(concat("; and ", left, left == 1 ? " more fault" : " more faults"));
-    for (char const byte : whole.view()) result.message[result.size++] = byte;
+    for (char const byte : whole.view()) { // clang prints a string with any byte outside ASCII as numbers
+        unsigned char const code = static_cast<unsigned char>(byte);
+        if (code < 0x80)
+            result.message[result.size++] = byte;
+        else if (code >= 0xC0)
+            result.message[result.size++] = '?';
+    }
     return result;
 }
 
@@ -65,6 +71,9 @@ template <std::size_t Size> struct fixed_string {
 template <auto const& Verdict> consteval auto packed() {
     fixed_string<Verdict.size + 1> all;
     for (std::size_t i = 0; i < Verdict.size; ++i) all.value[i] = Verdict.message[i];
+    // Written though it is zero already: clang keeps as many elements as were written, rounded up to a power
+    // of two, and prints numbers unless the last of these is the terminator.
+    all.value[Verdict.size] = '\0';
     return all;
 }
 
