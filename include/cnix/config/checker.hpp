@@ -29,7 +29,11 @@ class checker {
     /// nearest enclosing value.
     constexpr void fault(std::string_view relative, std::string_view message) {
         if (faults_.size() >= max_faults) return;
-        text where = join_paths(here_ == nullptr ? base_.view() : path_of(*here_).view(), relative);
+        text where;
+        if (here_ == nullptr)
+            where = join_paths(base_, relative);
+        else
+            where = join_paths(path_of(*here_), relative);
         std::size_t const offset = locate(source_, where);
         faults_.push_back(
             {fault_kind::value, offset, position_of(source_, offset), std::move(where), message});
