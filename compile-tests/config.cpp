@@ -7,6 +7,8 @@
 // FAIL duplicate_key 1: embedded_config_rejected.*1:16: \$: duplicate key `name`
 // FAIL not_json 1: embedded_config_rejected.*cnix: demo.conflist:2:1: the text ends inside an object
 // FAIL every_fault 1: 1:3: \$: unknown key `nam`, did you mean `name`\?; demo.conflist:1:29: \$.cniVersion: expected a string, found a number
+// FAIL outside_ascii 1: embedded_config_rejected.*unknown key `gr\?n`
+// FAIL power_of_two 1: embedded_config_rejected.*cnix: 1:2: \$: unknown key `a_key_of_thirty_six_bytes_exactly_xy`
 // FAIL forgotten_member: cnix: a member of this struct is missing in its BOOST_HANA_ADAPT_STRUCT
 // FAIL misspelt_member: no member named 'mtv'|'mtv' is not a member of
 // FAIL unreadable_member 1: cnix: a configuration struct has a member of a type that the reader cannot read
@@ -62,6 +64,15 @@ static_assert(accepted<verdict>);
 #endif
 #ifdef CT_every_fault
 constexpr auto verdict = judge<demo::conflist>(R"({ "nam": "a", "cniVersion": 1})", "demo.conflist");
+static_assert(accepted<verdict>);
+#endif
+#ifdef CT_outside_ascii
+constexpr auto verdict = judge<demo::conflist>("{\"gr\u00fcn\": 1}");
+static_assert(accepted<verdict>);
+#endif
+#ifdef CT_power_of_two // the length of the message, which clang is particular about
+constexpr auto verdict = judge<demo::conflist>(R"({"a_key_of_thirty_six_bytes_exactly_xy": 1})");
+static_assert(verdict.size == 64);
 static_assert(accepted<verdict>);
 #endif
 

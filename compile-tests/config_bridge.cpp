@@ -86,7 +86,7 @@ constexpr auto bad = CNIX_CONFIG({
 static_assert(config::accepted<bad>);
 #endif
 
-// FAIL another_ipam: \$\.ipam\.type: this plugin's addresses come from `host-local`.*`bridge-delegate`
+// FAIL another_ipam: \$\.ipam\.type: this plugin.*s addresses come from `host-local`.*`bridge-delegate`
 #ifdef CT_another_ipam
 constexpr auto bad = CNIX_CONFIG({"name" : "n", "type" : "bridge", "ipam" : {"type" : "dhcp"}});
 static_assert(config::accepted<bad>);

@@ -27,6 +27,10 @@ static_assert(two.view() == "cnix: 1:16: $.cniVersion: expected a string, found 
 constexpr verdict syntax = judge<demo::conflist>("{", "x");
 static_assert(syntax.view() == "cnix: x:1:2: the text ends inside an object");
 
+// Compilers print text outside ASCII as numbers.
+constexpr verdict no_word = judge<demo::conflist>("{\"gr\u00fcn \u20ac\": 1}");
+static_assert(no_word.view() == "cnix: 1:2: $: unknown key `gr?n ?`");
+
 constexpr text many_faults(std::size_t count) {
     std::vector<fault> faults;
     for (std::size_t i = 0; i < count; ++i)
