@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -51,6 +52,26 @@ struct element {
     friend bool operator==(element const&, element const&) = default;
 };
 
+/// One element that is made, or taken away.
+struct element_change {
+    enum class kind : std::uint8_t { create, erase };
+
+    element_change::kind kind = kind::create;
+    set_id set;
+    /// To be created: with a chain, its verdict is to go there; `last` is not looked at. To be erased: only
+    /// its key matters.
+    nft::element element;
+};
+
+inline element_change create(set_id set, nft::key of, std::string comment, std::string chain = {}) {
+    return {element_change::kind::create,
+            std::move(set),
+            {std::move(of), std::nullopt, std::move(chain), std::move(comment)}};
+}
+inline element_change erase(set_id set, nft::key of) {
+    return {element_change::kind::erase, std::move(set), {std::move(of), std::nullopt, {}, {}}};
+}
+
 struct chain {
     std::string hook; ///< "postrouting", ...; empty: not a base chain
     std::string type; ///< of a base chain: "nat", "filter"
@@ -72,28 +93,34 @@ struct rule {
 
 namespace cnix {
 
-/// What drives nftables: scripts in nft's language to change state, typed questions to learn it. A handle for
-/// the network namespace that is current at its first use.
+// clang-format off
+/// What drives nftables: scripts in nft's language to change tables, chains and rules, typed changes of elements,
+/// typed questions. A handle for the network namespace that is current at its first use.
 ///
-///   run           one script, one transaction: all of it is done, or nothing. Throws cni::error with nft's
-///   own words. dry_run       the same questions to the kernel, and nothing is changed. find_chain    nothing
-///   if the table or the chain is not there. rules         of a chain in order, each in nft's syntax as the
-///   subset of it that cnix writes spells it (JSON of
+///   run           one script, one transaction: all of it is done, or nothing. Throws cni::error with nft's own words.
+///   dry_run       the same questions to the kernel, and nothing is changed.
+///   change        one transaction that makes and takes away elements, in this order, of sets and maps of any tables,
+///                 none of them interval sets. Throws cni::error that names the element if one to be created is there,
+///                 whatever it leads to, one to be erased is not, or there is no such set or chain; nothing is done then.
+///   find_chain    nothing if the table or the chain is not there.
+///   rules         of a chain in order, each in nft's syntax as the subset of it that cnix writes spells it (JSON of
 ///                 libnftables for what is beyond that subset); empty if there is no such chain.
 ///   find_element  one element by its key. Costs the same however many there are.
-///   elements      all of a set or map, in no order; empty if it is not there. Of an interval set, its
-///   intervals.
+///   elements      all of a set or map, in no order; empty if it is not there. Of an interval set, its intervals.
 ///
-/// The questions do not throw for what is not there, and are answered without loading what run needs, except
-/// `rules`.
+/// The questions do not throw for what is not there. Only run, dry_run and rules may load libnftables, which takes
+/// longer than all else that an ADD asks of nftables.
+// clang-format on
 ///
 /// Minimal model: archetypes::nft.
 template <class Nft>
 concept nft_backend = std::default_initializable<Nft> &&
-                      requires(Nft nft, std::string_view script, std::string_view chain,
+                      requires(Nft nft, std::string_view script,
+                               std::vector<nft::element_change> const& changes, std::string_view chain,
                                nft::table_id const& table, nft::set_id const& set, nft::key const& key) {
                           { nft.run(script) } -> std::same_as<void>;
                           { nft.dry_run(script) } -> std::same_as<void>;
+                          { nft.change(changes) } -> std::same_as<void>;
                           { nft.find_chain(table, chain) } -> std::same_as<std::optional<nft::chain>>;
                           { nft.rules(table, chain) } -> std::same_as<std::vector<nft::rule>>;
                           { nft.find_element(set, key) } -> std::same_as<std::optional<nft::element>>;
@@ -104,6 +131,7 @@ namespace archetypes {
 struct nft {
     void run(std::string_view script);
     void dry_run(std::string_view script);
+    void change(std::vector<cnix::nft::element_change> const&);
     std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const&, std::string_view chain);
     std::vector<cnix::nft::rule> rules(cnix::nft::table_id const&, std::string_view chain);
     std::optional<cnix::nft::element> find_element(cnix::nft::set_id const&, cnix::nft::key const&);

@@ -5,6 +5,8 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 namespace cnix::nft {
 
@@ -70,6 +72,21 @@ inline std::string text(table_id const& table) {
 }
 /// "inet cnix pods4"
 inline std::string text(set_id const& set) { return text(set.table) + ' ' + set.name; }
+
+/// "create element inet cnix pods4 { 10.1.0.5 comment "<comment>" : goto net-mynet }", one command a line.
+inline std::string text(element_change const& change) {
+    bool const creates = change.kind == element_change::kind::create;
+    std::string command = (creates ? "create element " : "delete element ") + text(change.set) + " { " +
+                          text(change.element.key);
+    if (creates && !change.element.comment.empty()) command += " comment \"" + change.element.comment + '"';
+    if (creates && !change.element.chain.empty()) command += " : goto " + change.element.chain;
+    return command + " }\n";
+}
+inline std::string text(std::vector<element_change> const& changes) {
+    std::string script;
+    for (auto const& change : changes) script += text(change);
+    return script;
+}
 
 /// Commands that make the chain if it is missing, and its rules these whatever it had. `base` is what follows
 /// the name of a base chain, empty for another.

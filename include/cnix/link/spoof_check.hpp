@@ -33,16 +33,18 @@ template <nft_backend Nft> class spoof_check {
   public:
     void add(cni::attachment const& attachment, net::interface_name const& port, net::mac const& mac,
              cni::rollback& undo) {
+        static_cast<void>(
+            nft::text(port)); // refuses what the table could not be listed with and made again from
         nft::retry([&](int attempt) {
-            bool const known = attempt == 0 && nft_.find_chain(table, guarded);
-            std::string script = known ? "" : make();
-            if (nft_.find_element(ports(), port))
-                script += delete_port(port); // left by an ADD that was killed
-            script += "create element " + nft::text(macs()) + " { " + nft::text(nft::port_mac{port, mac}) +
-                      " comment \"" + nft::comment(attachment) + "\" }\n";
-            script += "create element " + nft::text(ports()) + " { " + nft::text(port) + " comment \"" +
-                      nft::comment(attachment) + "\" : goto " + std::string{guarded} + " }\n";
-            nft_.run(script);
+            auto changes = nft_.find_element(ports(), port)
+                               ? erase_port(port) // left by an ADD that was killed
+                               : std::vector<nft::element_change>{};
+            changes.push_back(nft::create(macs(), nft::port_mac{port, mac}, nft::comment(attachment)));
+            changes.push_back(nft::create(ports(), port, nft::comment(attachment), std::string{guarded}));
+            if (attempt == 0 && nft_.find_chain(table, guarded))
+                nft_.change(changes);
+            else
+                nft_.run(make() + nft::text(changes));
         });
         undo.on_failure("remove the spoof check of " + port.str(),
                         [self = *this, attachment, port]() mutable { self.remove_port(attachment, port); });
@@ -75,12 +77,11 @@ template <nft_backend Nft> class spoof_check {
     void gc(cni::valid_attachments const& valid, findings& found) {
         try {
             nft::retry([&](int) {
-                std::string script;
-                for (auto const& element : nft_.elements(ports()))
-                    if (stale(valid, element)) script += delete_element(ports(), element.key);
-                for (auto const& element : nft_.elements(macs()))
-                    if (stale(valid, element)) script += delete_element(macs(), element.key);
-                if (!script.empty()) nft_.run(script);
+                std::vector<nft::element_change> changes;
+                for (auto const& set : {ports(), macs()})
+                    for (auto const& element : nft_.elements(set))
+                        if (stale(valid, element)) changes.push_back(nft::erase(set, element.key));
+                if (!changes.empty()) nft_.change(changes);
             });
             nft::delete_unused(nft_, table, guarded, delete_table());
         } catch (std::exception const& e) {
@@ -123,23 +124,20 @@ template <nft_backend Nft> class spoof_check {
         return "delete chain " + nft::text(table) + ' ' + std::string{guarded} + "\ndelete table " +
                nft::text(table) + '\n';
     }
-    static std::string delete_element(nft::set_id const& set, nft::key const& key) {
-        return "delete element " + nft::text(set) + " { " + nft::text(key) + " }\n";
-    }
     /// The port and every address it may send with.
-    std::string delete_port(net::interface_name const& port) {
-        auto script = delete_element(ports(), port);
+    std::vector<nft::element_change> erase_port(net::interface_name const& port) {
+        std::vector changes{nft::erase(ports(), port)};
         for (auto const& element : nft_.elements(macs()))
             if (std::get<nft::port_mac>(element.key).port == port)
-                script += delete_element(macs(), element.key);
-        return script;
+                changes.push_back(nft::erase(macs(), element.key));
+        return changes;
     }
 
     void remove_port(cni::attachment_id const& attachment, net::interface_name const& port) {
         nft::retry([&](int) {
             auto const element = nft_.find_element(ports(), port);
             if (element && nft::digest_of(element->comment) == attachment.digest())
-                nft_.run(delete_port(port));
+                nft_.change(erase_port(port));
         });
         nft::delete_unused(nft_, table, guarded, delete_table());
     }

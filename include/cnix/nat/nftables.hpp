@@ -36,13 +36,17 @@ struct nftables_config {
 /// Masquerades with one table for the node, one map element a pod address and one chain a network
 /// (nftables_layout).
 ///
-/// A verb is one transaction, and a second and third one for the last pod of a network and of the node.
+/// A verb is one transaction, and a second and third one for the last pod of a network and of the node. Where
+/// the network's subnets are known already, ADD's changes elements only, as DEL's does: it needs no
+/// libnftables, and deletes nothing, so that the kernel has no RCU grace period to let it wait for when its
+/// socket closes (as it does when libnftables remakes the interval of a subnet that is added again).
+///
 /// Nothing is locked: a transaction that fails because another process changed what it counts on is made anew
 /// from what is there then. Verbs of one attachment are not run at the same time (CNI spec, "Section 4"), nor
 /// GC with others.
 ///
 /// DEL does not trust `ipMasq`, which may have changed since ADD: it asks the kernel for the pod's addresses,
-/// which takes microseconds and does not load libnftables.
+/// which takes microseconds.
 template <nft_backend Nft> class nftables {
   public:
     using config = nftables_config;
@@ -57,22 +61,27 @@ template <nft_backend Nft> class nftables {
             pods.insert(ip.address.address());
             subnets.insert(ip.address.network());
         }
-        nft::retry([&](int attempt) {
-            bool const known =
-                attempt == 0 && nft_.find_chain(layout::table, layout::network_chain(attachment.network));
-            std::string script = known ? "" : layout::make(attachment.network);
-            for (auto const& pod : pods) {
-                auto const map = layout::pods(pod.family());
-                // Whoever had the address before: the IPAM says whose it is now.
-                if (nft_.find_element(map, pod)) script += layout::delete_pod(map, pod);
-                script += layout::add_pod(map, pod, attachment);
-            }
-            for (auto const& subnet : subnets) script += layout::add_subnet(attachment.network, subnet);
-            nft_.run(script);
-        });
+        // Registered first: the attempts below may make the elements and fail afterwards.
         undo.on_failure("remove the masquerading of " + attachment.container.str(), [self = *this, attachment,
                                                                                      pods]() mutable {
             self.remove(attachment.network, self.owned(attachment, {pods.begin(), pods.end()}));
+        });
+        nft::retry([&](int attempt) {
+            std::vector<nft::element_change> changes;
+            for (auto const& pod : pods) {
+                // Whoever had the address before: the IPAM says whose it is now.
+                if (auto const map = layout::pods(pod.family()); nft_.find_element(map, pod))
+                    changes.push_back(nft::erase(map, pod));
+                changes.push_back(layout::add_pod(pod, attachment));
+            }
+            if (attempt == 0 && all_covered(attachment.network, subnets))
+                nft_.change(changes);
+            else
+                nft_.run(make(attachment.network, subnets) + nft::text(changes));
+            // From here on the elements hold the network's chain, and this its sets. Before, its last pod may
+            // have left and another one made the network anew, with other subnets. (It can for `run` too:
+            // libnftables leaves out an interval that the set held when it looked.)
+            if (!all_covered(attachment.network, subnets)) nft_.run(make(attachment.network, subnets));
         });
     }
 
@@ -123,6 +132,12 @@ template <nft_backend Nft> class nftables {
     }
 
   private:
+    static std::string make(cni::network_name const& network, std::set<net::prefix> const& subnets) {
+        auto script = layout::make(network);
+        for (auto const& subnet : subnets) script += layout::add_subnet(network, subnet);
+        return script;
+    }
+
     using pod_list = std::vector<std::pair<nft::set_id, nft::element>>;
 
     /// Those of the addresses whose element is the attachment's.
@@ -156,10 +171,9 @@ template <nft_backend Nft> class nftables {
                     return !now || now->comment != pod.second.comment;
                 });
             if (pods.empty()) return;
-            std::string script;
-            for (auto const& [map, pod] : pods)
-                script += layout::delete_pod(map, std::get<net::address>(pod.key));
-            nft_.run(script);
+            std::vector<nft::element_change> changes;
+            for (auto const& [map, pod] : pods) changes.push_back(nft::erase(map, pod.key));
+            nft_.change(changes);
         });
         nft::delete_unused(nft_, layout::table, layout::network_chain(network),
                            layout::delete_network(network));
@@ -179,16 +193,22 @@ template <nft_backend Nft> class nftables {
                             layout::network_chain(attachment.network));
     }
 
-    void check_subnet(cni::network_name const& network, net::prefix const& subnet, findings& found) {
-        auto const set = layout::subnets(network, subnet.family());
-        bool const covered = std::ranges::any_of(nft_.elements(set), [&](nft::element const& interval) {
+    bool covered(cni::network_name const& network, net::prefix const& subnet) {
+        auto const intervals = nft_.elements(layout::subnets(network, subnet.family()));
+        return std::ranges::any_of(intervals, [&](nft::element const& interval) {
             auto const first = std::get<net::address>(interval.key);
             auto const last = interval.last ? std::get<net::address>(*interval.last) : first;
             return first <= subnet.first() && subnet.last() <= last;
         });
-        if (!covered)
-            found.push_back("nftables: set " + nft::text(set) + " does not hold " + subnet.str() +
-                            ": traffic within it is masqueraded");
+    }
+    bool all_covered(cni::network_name const& network, std::set<net::prefix> const& subnets) {
+        return std::ranges::all_of(subnets, [&](auto const& subnet) { return covered(network, subnet); });
+    }
+
+    void check_subnet(cni::network_name const& network, net::prefix const& subnet, findings& found) {
+        if (!covered(network, subnet))
+            found.push_back("nftables: set " + nft::text(layout::subnets(network, subnet.family())) +
+                            " does not hold " + subnet.str() + ": traffic within it is masqueraded");
     }
 
     Nft nft_;

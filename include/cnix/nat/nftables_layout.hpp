@@ -47,6 +47,10 @@ inline nft::set_id subnets(cni::network_name const& network, net::family family)
     return {table, nft::network_object(v4 ? "subnets4" : "subnets6", network), pods(family).type};
 }
 
+inline nft::element_change add_pod(net::address const& pod, cni::attachment_id const& owner) {
+    return nft::create(pods(pod.family()), pod, nft::comment(owner), network_chain(owner.network));
+}
+
 // The rules, in nft's words as nft lists them.
 
 inline std::vector<std::string> postrouting_rules() {
@@ -79,15 +83,8 @@ inline std::string make(cni::network_name const& network) {
     return script + nft::chain_with_rules(table, network_chain(network), "", network_rules(network));
 }
 
-inline std::string add_pod(nft::set_id const& map, net::address const& pod, cni::attachment_id const& owner) {
-    return "create element " + nft::text(map) + " { " + pod.str() + " comment \"" + nft::comment(owner) +
-           "\" : goto " + network_chain(owner.network) + " }\n";
-}
 inline std::string add_subnet(cni::network_name const& network, net::prefix const& subnet) {
     return "add element " + nft::text(subnets(network, subnet.family())) + " { " + subnet.str() + " }\n";
-}
-inline std::string delete_pod(nft::set_id const& map, net::address const& pod) {
-    return "delete element " + nft::text(map) + " { " + pod.str() + " }\n";
 }
 /// Refused while the network has a pod.
 inline std::string delete_network(cni::network_name const& network) {

@@ -79,6 +79,25 @@ TEST_CASE_FIXTURE(fresh, "create refuses what exists, add only another verdict")
     CHECK(backend.find_element(map, pod)->comment == "mine");
 }
 
+TEST_CASE_FIXTURE(fresh, "changes of elements are a transaction of nft, refused as one") {
+    auto const other = *net::address::parse("10.1.0.6");
+    auto const mine = nft::create(map, pod, "mine", "net");
+    journal::clear();
+    backend.change({});
+    CHECK(journal::text() == "");
+    backend.change({mine});
+    CHECK(journal::text() ==
+          "nft -f - <<'END'\ncreate element inet cnix pods4 { 10.1.0.5 comment \"mine\" : goto net "
+          "}\nEND\n");
+    auto const before = recorded::ruleset().text();
+    CHECK_THROWS_AS(backend.change({nft::create(map, other, "", "net"), mine}), cni::error);
+    CHECK_THROWS_AS(backend.change({nft::erase(map, pod), nft::erase(map, other)}), cni::error);
+    CHECK_THROWS_AS(backend.change({nft::create(map, other, "", "nowhere")}), cni::error);
+    CHECK(recorded::ruleset().text() == before);
+    backend.change({nft::erase(map, pod), nft::create(map, pod, "yours", "net")});
+    CHECK(backend.find_element(map, pod)->comment == "yours");
+}
+
 TEST_CASE_FIXTURE(fresh, "interval sets answer for what they cover") {
     backend.run("add set inet cnix subnets { type ipv4_addr; flags interval; auto-merge; }\n"
                 "add element inet cnix subnets { 10.1.0.0/16 }\n");

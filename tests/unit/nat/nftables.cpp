@@ -3,8 +3,10 @@
 #include <cnix/nat/nftables.hpp>
 
 #include <cerrno>
+#include <functional>
 #include <laws/nat_laws.hpp>
 #include <system_error>
+#include <utility>
 
 namespace {
 
@@ -46,7 +48,8 @@ TEST_CASE_FIXTURE(fresh, "laws") {
 }
 
 TEST_CASE_FIXTURE(fresh, "a verb is one transaction") {
-    auto const a = laws::attachment("mynet", "c1"), b = laws::attachment("mynet", "c2");
+    auto const a = laws::attachment("mynet", "c1"), b = laws::attachment("mynet", "c2"),
+               c = laws::attachment("mynet", "c3");
     auto const both = laws::result({"10.1.0.6/16", "fd00::6/64"});
     add(a, laws::result({"10.1.0.5/16"}));
     CHECK(journal::text() ==
@@ -68,17 +71,84 @@ TEST_CASE_FIXTURE(fresh, "a verb is one transaction") {
                       "flush chain inet cnix net-mynet\n"
                       "add rule inet cnix net-mynet ip daddr @subnets4-mynet return\n"
                       "add rule inet cnix net-mynet ip6 daddr @subnets6-mynet return\n"
-                      "add rule inet cnix net-mynet goto outbound\n" +
-                      create('4', a, "10.1.0.5") + "add element inet cnix subnets4-mynet { 10.1.0.0/16 }\n"));
+                      "add rule inet cnix net-mynet goto outbound\n"
+                      "add element inet cnix subnets4-mynet { 10.1.0.0/16 }\n" +
+                      create('4', a, "10.1.0.5")));
     journal::clear();
-    add(b, both);
-    CHECK(journal::text() == transaction(create('4', b, "10.1.0.6") + create('6', b, "fd00::6") +
-                                         "add element inet cnix subnets4-mynet { 10.1.0.0/16 }\n"
-                                         "add element inet cnix subnets6-mynet { fd00::/64 }\n"));
+    add(b, both); // the network's first pod with IPv6
+    CHECK(journal::lines().size() == 1);
+    CHECK(journal::text().ends_with("add element inet cnix subnets4-mynet { 10.1.0.0/16 }\n"
+                                    "add element inet cnix subnets6-mynet { fd00::/64 }\n" +
+                                    create('4', b, "10.1.0.6") + create('6', b, "fd00::6") + "END\n"));
+    journal::clear();
+    add(c, laws::result({"10.1.0.7/16", "fd00::7/64"}));
+    CHECK(journal::text() == transaction(create('4', c, "10.1.0.7") + create('6', c, "fd00::7")));
     journal::clear();
     del(laws::with_addresses(b, both));
     CHECK(journal::text() == transaction("delete element inet cnix pods4 { 10.1.0.6 }\n"
                                          "delete element inet cnix pods6 { fd00::6 }\n"));
+}
+
+/// What other processes do between an ADD's questions and its transaction.
+struct raced : recorded {
+    void change(std::vector<cnix::nft::element_change> const& changes) {
+        if (auto const others = std::exchange(meanwhile, nullptr)) others();
+        recorded::change(changes);
+    }
+    void run(std::string_view script) {
+        ++scripts;
+        recorded::run(script);
+    }
+    static inline std::function<void()> meanwhile;
+    static inline int scripts = 0;
+};
+void raced_add(cni::attachment const& a, cni::result const& r, std::function<void()> const& meanwhile) {
+    settings<nat::nftables<raced>> on;
+    on.config.ipMasq = true;
+    raced::meanwhile = meanwhile;
+    raced::scripts = 0;
+    cni::rollback undo;
+    nat::nftables<raced>{}.add(a, on, r, undo);
+    undo.commit();
+    CHECK(!raced::meanwhile);
+}
+
+TEST_CASE_FIXTURE(fresh, "while a pod comes, others leave and come") {
+    auto const first = laws::attachment("mynet", "first"), other = laws::attachment("mynet", "other"),
+               pod = laws::attachment("mynet", "pod");
+    auto const rf = laws::result({"10.1.0.5/16"}), ro = laws::result({"10.2.0.5/16"}),
+               rp = laws::result({"10.1.0.6/16"});
+    SUBCASE("nothing") {
+        add(first, rf);
+        raced_add(pod, rp, [] {});
+        CHECK(raced::scripts == 0);
+        del(first);
+    }
+    SUBCASE("the last pod leaves") {
+        add(first, rf);
+        raced_add(pod, rp, [&] { del(first); });
+        CHECK(raced::scripts == 1);
+    }
+    SUBCASE("the last pod leaves, and one of another subnet makes the network anew") {
+        add(first, rf);
+        raced_add(pod, rp, [&] {
+            del(first);
+            add(other, ro);
+        });
+        CHECK(raced::scripts == 1);
+        CHECK(check(other, ro) == findings{});
+        del(other);
+    }
+    SUBCASE("another one gets the same address") {
+        add(first, rf);
+        raced_add(pod, rp, [&] { add(other, rp); });
+        CHECK(check(other, rp).size() == 1);
+        del(other);
+        del(first);
+    }
+    CHECK(check(pod, rp) == findings{});
+    del(pod);
+    CHECK(recorded::ruleset().text() == "");
 }
 
 TEST_CASE_FIXTURE(fresh, "verbs cost as much with 2,000 pods as with one") {

@@ -2,14 +2,15 @@
 #include <cnix/backends/nftables/library.hpp>
 #include <cnix/backends/nftables/queries.hpp>
 #include <cnix/backends/nftables/rule_text.hpp>
+#include <cnix/backends/nftables/transaction.hpp>
 #include <cnix/concepts/nft_backend.hpp>
 
 #include <memory>
 
 namespace cnix::backends {
 
-/// nftables through libnftables, which is loaded by the first run(), dry_run() or rules(), and through the
-/// kernel's own answers. Copies share one context and one socket.
+/// nftables through libnftables, which is loaded by the first run(), dry_run() or rules(), and for the rest
+/// through messages of the kernel's own. Copies share one context and one socket.
 ///
 /// Keep one until the verb is over: after a transaction that deleted something, closing a netlink socket
 /// waits for the kernel to free it (nft_rcv_nl_event in net/netfilter/nf_tables_api.c), about 15 ms that
@@ -18,6 +19,10 @@ class libnftables {
   public:
     void run(std::string_view script) { context().run(std::string{script}); }
     void dry_run(std::string_view script) { context().run(std::string{script}, 0, true); }
+
+    void change(std::vector<nft::element_change> const& changes) {
+        detail::nft_transaction{changes}.commit(socket());
+    }
 
     std::optional<nft::chain> find_chain(nft::table_id const& table, std::string_view chain) {
         return queries().find_chain(table, chain);
@@ -39,13 +44,14 @@ class libnftables {
         if (!context_) context_ = std::make_shared<detail::nft_context>();
         return *context_;
     }
-    detail::nft_queries& queries() {
-        if (!queries_) queries_ = std::make_shared<detail::nft_queries>();
-        return *queries_;
+    ::nl_sock& socket() {
+        if (!socket_) socket_ = detail::open_netfilter_socket();
+        return *socket_;
     }
+    detail::nft_queries queries() { return detail::nft_queries{socket()}; }
 
     std::shared_ptr<detail::nft_context> context_;
-    std::shared_ptr<detail::nft_queries> queries_;
+    std::shared_ptr<::nl_sock> socket_;
 };
 
 static_assert(nft_backend<libnftables>);

@@ -1,39 +1,41 @@
 #pragma once
+#include <cnix/backends/nftables/message.hpp>
 #include <cnix/concepts/nft_backend.hpp>
 #include <cnix/net/prefix.hpp>
 
-#include <netlink/attr.h>
 #include <netlink/errno.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
+#include <netlink/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <functional>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <memory>
-#include <linux/if.h>
+#include <optional>
 #include <stdexcept>
-#include <system_error>
 
 namespace cnix::backends::detail {
+
+/// A netlink socket to nf_tables of the network namespace that is current.
+inline std::shared_ptr<::nl_sock> open_netfilter_socket() {
+    std::shared_ptr<::nl_sock> const socket{::nl_socket_alloc(), ::nl_socket_free};
+    if (!socket) throw std::bad_alloc{};
+    if (int const error = ::nl_connect(socket.get(), NETLINK_NETFILTER); error < 0)
+        throw std::runtime_error{std::string{"nftables: cannot open a netlink socket of family netfilter: "} +
+                                 ::nl_geterror(error)};
+    ::nl_socket_set_buffer_size(socket.get(), 1 << 20, 0);
+    return socket;
+}
 
 /// Questions to the kernel's nf_tables (linux/netfilter/nf_tables.h), asked over netlink itself:
 /// libnftables 1.0.6 prints `get element` as text even when asked for JSON, and has to be loaded first.
 class nft_queries {
   public:
-    nft_queries() : socket_{::nl_socket_alloc(), ::nl_socket_free} {
-        if (!socket_) throw std::bad_alloc{};
-        if (int const error = ::nl_connect(socket_.get(), NETLINK_NETFILTER); error < 0)
-            fail("open a netlink socket of family netfilter", error);
-        ::nl_socket_set_buffer_size(socket_.get(), 1 << 20, 0);
-    }
+    explicit nft_queries(::nl_sock& socket) : socket_{&socket} {}
 
     std::optional<nft::chain> find_chain(nft::table_id const& table, std::string_view name) {
         std::optional<nft::chain> found;
-        auto const ask = [&](message& request) {
+        auto const ask = [&](nft_message& request) {
             request.text(NFTA_CHAIN_TABLE, table.name);
             request.text(NFTA_CHAIN_NAME, name);
         };
@@ -57,13 +59,13 @@ class nft_queries {
 
     std::optional<nft::element> find_element(nft::set_id const& set, nft::key const& key) {
         std::optional<nft::element> found;
-        auto const bytes = encode(set.type, key);
-        auto const ask = [&](message& request) {
+        auto const bytes = nft_key::encode(set.type, key);
+        auto const ask = [&](nft_message& request) {
             request.text(NFTA_SET_ELEM_LIST_TABLE, set.table.name);
             request.text(NFTA_SET_ELEM_LIST_SET, set.name);
-            nesting const elements{request, NFTA_SET_ELEM_LIST_ELEMENTS};
-            nesting const element{request, NFTA_LIST_ELEM};
-            nesting const data{request, NFTA_SET_ELEM_KEY};
+            nft_nesting const elements{request, NFTA_SET_ELEM_LIST_ELEMENTS};
+            nft_nesting const element{request, NFTA_LIST_ELEM};
+            nft_nesting const data{request, NFTA_SET_ELEM_KEY};
             request.bytes(NFTA_DATA_VALUE, bytes.data(), bytes.size());
         };
         query(NFT_MSG_GETSETELEM, 0, set.table, ask, [&](nlattr* const attributes, int size) {
@@ -74,7 +76,7 @@ class nft_queries {
 
     std::vector<nft::element> elements(nft::set_id const& set) {
         std::vector<raw_element> raw;
-        auto const ask = [&](message& request) {
+        auto const ask = [&](nft_message& request) {
             request.text(NFTA_SET_ELEM_LIST_TABLE, set.table.name);
             request.text(NFTA_SET_ELEM_LIST_SET, set.name);
         };
@@ -112,67 +114,19 @@ class nft_queries {
         std::string comment;
     };
 
-    class message {
-      public:
-        message(int type, int flags, nft::table_id const& table)
-            : message_{::nlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_REQUEST | flags),
-                       ::nlmsg_free} {
-            if (!message_) throw std::bad_alloc{};
-            ::nfgenmsg header{};
-            header.nfgen_family = family_number(table.family);
-            header.version = NFNETLINK_V0;
-            enough(::nlmsg_append(get(), &header, sizeof header, NLMSG_ALIGNTO));
-        }
-        ::nl_msg* get() { return message_.get(); }
-        void text(int type, std::string_view value) {
-            enough(::nla_put_string(get(), type, std::string{value}.c_str()));
-        }
-        void bytes(int type, void const* data, std::size_t size) {
-            enough(::nla_put(get(), type, static_cast<int>(size), data));
-        }
-
-      private:
-        static std::uint8_t family_number(std::string_view family) {
-            if (family == "inet") return NFPROTO_INET;
-            if (family == "bridge") return NFPROTO_BRIDGE;
-            if (family == "ip") return NFPROTO_IPV4;
-            if (family == "ip6") return NFPROTO_IPV6;
-            throw std::invalid_argument{"nftables: unknown family " + std::string{family}};
-        }
-        static void enough(int error) {
-            if (error < 0)
-                throw std::length_error{"nftables: a question does not fit into a netlink message"};
-        }
-        std::unique_ptr<::nl_msg, decltype(&::nlmsg_free)> message_;
-    };
-
-    class nesting {
-      public:
-        nesting(message& outer, int type) : outer_{outer}, start_{::nla_nest_start(outer.get(), type)} {
-            if (!start_) throw std::length_error{"nftables: a question does not fit into a netlink message"};
-        }
-        nesting(nesting const&) = delete;
-        nesting& operator=(nesting const&) = delete;
-        ~nesting() { ::nla_nest_end(outer_.get(), start_); }
-
-      private:
-        message& outer_;
-        ::nlattr* start_;
-    };
-
     using answer = std::function<void(::nlattr*, int)>;
 
     /// False if a dump was interrupted. What is not there, nf_tables included, is no answer and no error.
-    bool query(int type, int flags, nft::table_id const& table, std::function<void(message&)> const& ask,
+    bool query(int type, int flags, nft::table_id const& table, std::function<void(nft_message&)> const& ask,
                answer const& take) {
-        message request{type, flags, table};
+        nft_message request{type, flags, table};
         ask(request);
         struct state {
             answer const& take;
             std::exception_ptr failure;
         } state{take, nullptr};
         ::nl_socket_modify_cb(
-            socket_.get(), NL_CB_VALID, NL_CB_CUSTOM,
+            socket_, NL_CB_VALID, NL_CB_CUSTOM,
             [](::nl_msg* received, void* argument) -> int {
                 auto& s = *static_cast<struct state*>(argument);
                 try {
@@ -186,10 +140,10 @@ class nft_queries {
                 }
             },
             &state);
-        int error = ::nl_send_auto(socket_.get(), request.get()); // adds NLM_F_ACK
-        if (error >= 0) error = ::nl_recvmsgs_default(socket_.get());
+        int error = ::nl_send_auto(socket_, request.get()); // adds NLM_F_ACK
+        if (error >= 0) error = ::nl_recvmsgs_default(socket_);
         // With NLM_F_ACK the acknowledgement of a single answer comes as a message of its own.
-        if (error >= 0 && !(flags & NLM_F_DUMP)) error = ::nl_wait_for_ack(socket_.get());
+        if (error >= 0 && !(flags & NLM_F_DUMP)) error = ::nl_wait_for_ack(socket_);
         if (state.failure) std::rethrow_exception(state.failure);
         switch (error) {
         case -NLE_DUMP_INTR:
@@ -209,7 +163,7 @@ class nft_queries {
 
     std::uint32_t count_rules(nft::table_id const& table, std::string_view chain) {
         std::uint32_t count = 0;
-        auto const ask = [&](message& request) {
+        auto const ask = [&](nft_message& request) {
             request.text(NFTA_RULE_TABLE, table.name);
             request.text(NFTA_RULE_CHAIN, chain);
         };
@@ -269,73 +223,15 @@ class nft_queries {
                     element.chain = string(verdict[NFTA_VERDICT_CHAIN]);
                 }
             }
-            if (one[NFTA_SET_ELEM_USERDATA]) element.comment = comment(one[NFTA_SET_ELEM_USERDATA]);
+            if (auto* const userdata = one[NFTA_SET_ELEM_USERDATA])
+                element.comment = nft_comment::decode(static_cast<std::uint8_t const*>(::nla_data(userdata)),
+                                                      static_cast<std::size_t>(::nla_len(userdata)));
             take(std::move(element));
         }
     }
 
-    /// User data is nft's own: triples of type, length and value. Type 0 is the comment, with its final NUL
-    /// (NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h).
-    static std::string comment(::nlattr* userdata) {
-        auto const* at = static_cast<std::uint8_t const*>(::nla_data(userdata));
-        auto const* const end = at + ::nla_len(userdata);
-        while (end - at >= 2 && end - at - 2 >= at[1]) {
-            if (at[0] == 0) {
-                auto const* text = reinterpret_cast<char const*>(at + 2);
-                return {text, ::strnlen(text, at[1])};
-            }
-            at += 2 + at[1];
-        }
-        return {};
-    }
-
-    // Every part of a concatenated key fills whole registers of 4 bytes.
-    static constexpr std::size_t mac_at = IFNAMSIZ;
-
-    static std::vector<std::uint8_t> encode(nft::key_type type, nft::key const& key) {
-        std::vector<std::uint8_t> bytes;
-        auto const put_port = [&](net::interface_name const& port) {
-            bytes.assign(port.view().begin(), port.view().end());
-            bytes.resize(IFNAMSIZ);
-        };
-        switch (type) {
-        case nft::key_type::ipv4:
-        case nft::key_type::ipv6: {
-            auto const& address = std::get<net::address>(key);
-            auto const all = address.bytes();
-            bytes.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(address.size()));
-            break;
-        }
-        case nft::key_type::port:
-            put_port(std::get<net::interface_name>(key));
-            break;
-        case nft::key_type::port_mac:
-            put_port(std::get<nft::port_mac>(key).port);
-            for (auto byte : std::get<nft::port_mac>(key).mac.bytes()) bytes.push_back(byte);
-            bytes.resize(IFNAMSIZ + 8);
-        }
-        return bytes;
-    }
-
     static nft::element decode(nft::key_type type, raw_element const& raw) {
-        return {decode_key(type, raw.key), std::nullopt, raw.chain, raw.comment};
-    }
-    static nft::key decode_key(nft::key_type type, std::vector<std::uint8_t> const& bytes) {
-        auto const port = [&] {
-            auto const* text = reinterpret_cast<char const*>(bytes.data());
-            return net::interface_name::parse(
-                {text, ::strnlen(text, std::min<std::size_t>(bytes.size(), IFNAMSIZ))});
-        };
-        if (type == nft::key_type::ipv4 || type == nft::key_type::ipv6) {
-            if (auto const address = net::address::from_bytes(bytes)) return *address;
-        } else if (type == nft::key_type::port) {
-            if (auto const name = port()) return *name;
-        } else if (auto const name = port(); name && bytes.size() >= mac_at + 6) {
-            std::array<std::uint8_t, 6> mac{};
-            std::copy_n(bytes.begin() + mac_at, 6, mac.begin());
-            return nft::port_mac{*name, net::mac{mac}};
-        }
-        throw std::runtime_error{"nftables: a set of ours holds an element of another type"};
+        return {nft_key::decode(type, raw.key), std::nullopt, raw.chain, raw.comment};
     }
     static nft::key before(nft::key const& key) { return std::get<net::address>(key).previous(); }
     static nft::key highest(nft::key_type type) {
@@ -346,7 +242,7 @@ class nft_queries {
         throw std::runtime_error{"nftables: cannot " + what + ": " + ::nl_geterror(error)};
     }
 
-    std::unique_ptr<::nl_sock, decltype(&::nl_socket_free)> socket_;
+    ::nl_sock* socket_;
 };
 
 } // namespace cnix::backends::detail

@@ -2,6 +2,7 @@
 #include <cnix/backends/recording/faults.hpp>
 #include <cnix/backends/recording/journal.hpp>
 #include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/concepts/nft_script.hpp>
 
 namespace cnix::backends::recording {
 
@@ -11,10 +12,11 @@ class nft {
   public:
     void run(std::string_view script) {
         faults::call("run a transaction of nftables");
-        auto changed = ruleset();
-        changed.apply(script);
-        ruleset() = std::move(changed);
-        journal::append("nft -f - <<'END'\n" + std::string{script} + "END");
+        commit(script);
+    }
+    void change(std::vector<cnix::nft::element_change> const& changes) {
+        faults::call("change elements of nftables");
+        if (!changes.empty()) commit(cnix::nft::text(changes));
     }
     void dry_run(std::string_view script) {
         faults::call("check a transaction of nftables");
@@ -43,6 +45,14 @@ class nft {
         return one;
     }
     static void reset() { ruleset() = {}; }
+
+  private:
+    static void commit(std::string_view script) {
+        auto changed = ruleset();
+        changed.apply(script);
+        ruleset() = std::move(changed);
+        journal::append("nft -f - <<'END'\n" + std::string{script} + "END");
+    }
 };
 
 static_assert(nft_backend<nft>);
