@@ -28,18 +28,31 @@ struct slots_fit {
 template <class Link, class Ipam>
 struct slots_fit<Link, Ipam, false> {};
 
-/// One error per broken slot; the compiler's notes below it list what is missing.
-template <class Link, class Ipam, class Nat, class Ns>
-struct composition_check : slots_fit<Link, Ipam> {
+template <class Link>
+struct link_slot {
     static_assert(link_policy<Link>, "cnix: `Link`, the first slot, does not model cnix::link_policy; write what the notes below "
                                      "miss, or put a model such as cnix::link::bridge there; docs/compose.md#link");
+};
+template <class Ipam>
+struct ipam_slot {
     static_assert(ipam_policy<Ipam>, "cnix: `Ipam`, the second slot, does not model cnix::ipam_policy; write what the notes below "
                                      "miss, or put a model such as cnix::ipam::host_local there; docs/compose.md#ipam");
+};
+template <class Nat>
+struct nat_slot {
     static_assert(nat_policy<Nat>, "cnix: `Nat`, the third slot, does not model cnix::nat_policy; write what the notes below "
                                    "miss, or put a model such as cnix::nat::nftables there; docs/compose.md#nat");
+};
+template <class Ns>
+struct ns_slot {
     static_assert(ns_policy<Ns>, "cnix: `Ns`, the fourth slot, does not model cnix::ns_policy; write what the notes below "
                                  "miss, or put a model such as cnix::ns::setns there; docs/compose.md#ns");
 };
+
+/// One error per broken slot; the compiler's notes below it list what is missing. (A class each: clang goes no further in a
+/// class whose assertion failed.)
+template <class Link, class Ipam, class Nat, class Ns>
+struct composition_check : link_slot<Link>, ipam_slot<Ipam>, nat_slot<Nat>, ns_slot<Ns>, slots_fit<Link, Ipam> {};
 
 } // namespace detail
 } // namespace cnix

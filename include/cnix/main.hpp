@@ -45,7 +45,7 @@ inline std::string help_text(std::string_view program) {
 /// Exit status 0, or 1 with the error object on standard output.
 template <class Plugin>
 int main(int argc, char** argv) {
-    std::string_view const path = argc > 0 ? argv[0] : Plugin::name;
+    std::string_view const path = argc > 0 ? argv[0] : "cnix";
     std::string_view const program = path.substr(path.find_last_of('/') + 1);
     if (argc > 1) {
         std::string_view const option = argv[1];
@@ -57,12 +57,14 @@ int main(int argc, char** argv) {
         return detail::print(stderr, cni::about_text(program, "v" CNIX_VERSION), 0);
     try {
         auto const request = cni::read_request(cni::environment_variable, cni::standard_input);
-        return detail::print(stdout, detail::run<Plugin>(request), 0);
+        // What is wrong with a composition has been said by its class; no errors of its bodies on top.
+        if constexpr (Plugin::well_formed) return detail::print(stdout, detail::run<Plugin>(request), 0);
     } catch (cni::error const& e) {
         return detail::print(stdout, cni::to_json(e), 1);
     } catch (std::exception const& e) {
         return detail::print(stdout, cni::to_json(cni::error{cni::code::internal, e.what()}), 1);
     }
+    return 1;
 }
 
 } // namespace cnix

@@ -198,7 +198,7 @@ auto all_or_nothing(Add&& add) {
 template <class Link, class Ipam, class Nat, class Ns>
 class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
   public:
-    static constexpr std::string_view name = Link::name;
+    static constexpr bool well_formed = composable<Link, Ipam, Nat, Ns>;
     /// What its entry of a network configuration may hold.
     using entry = cnix::entry<Ipam, Link, Nat>;
 
@@ -354,7 +354,7 @@ class ipam_plugin {
                                      "model such as cnix::ipam::host_local there; docs/compose.md#ipam");
 
   public:
-    static constexpr std::string_view name = Ipam::type;
+    static constexpr bool well_formed = ipam_policy<Ipam>;
     using entry = cnix::entry<Ipam>;
 
     static std::string add(cni::request const& request) {

@@ -1,13 +1,12 @@
 #pragma once
 #include <cnix/backends/iptables/sha512.hpp>
-#include <cnix/backends/nftables/queries.hpp>
+#include <cnix/backends/nftables.hpp>
 #include <cnix/cni/error.hpp>
 #include <cnix/concepts/iptables_backend.hpp>
 #include <cnix/sys/child_process.hpp>
 
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <nettle/sha2.h>
 #include <string>
 #include <system_error>
@@ -40,9 +39,8 @@ class iptables {
     /// The nft flavour's chain, asked of the kernel. The legacy flavour's cannot be asked for alone: that it
     /// uses the table at all is told by /proc/net/ip_tables_names.
     bool may_have(net::family family, std::string_view chain) {
-        if (!queries_) queries_ = std::make_shared<detail::nft_queries>();
         nft::table_id const table{family == net::family::ipv4 ? "ip" : "ip6", "nat"};
-        if (queries_->find_chain(table, chain)) return true;
+        if (nft_.find_chain(table, chain)) return true;
         std::ifstream names{family == net::family::ipv4 ? "/proc/net/ip_tables_names"
                                                         : "/proc/net/ip6_tables_names"};
         for (std::string line; std::getline(names, line);)
@@ -84,7 +82,7 @@ class iptables {
                          outcome.err + std::string{input}};
     }
 
-    std::shared_ptr<detail::nft_queries> queries_;
+    libnftables nft_; // for questions only, which do not load the library
 };
 
 static_assert(iptables_backend<iptables>);
