@@ -14,7 +14,7 @@ inline std::string family_flag(net::family family) { return family == net::famil
 
 inline std::string name_of(network_namespace& space, nl::index index) {
     interface const* const found = space.find(index);
-    return quoted(found != nullptr ? found->link.name : "if" + std::to_string(index));
+    return recording::quoted(found != nullptr ? found->link.name : "if" + std::to_string(index));
 }
 
 inline std::string hex(std::uint32_t value) {
@@ -24,7 +24,7 @@ inline std::string hex(std::uint32_t value) {
 }
 
 inline std::string add_bridge(nl::bridge_spec const& bridge) {
-    std::string line = "ip link add " + quoted(bridge.name);
+    std::string line = "ip link add " + recording::quoted(bridge.name);
     if (bridge.mac) line += " address " + bridge.mac->str();
     if (bridge.mtu != 0) line += " mtu " + std::to_string(bridge.mtu);
     if (bridge.up) line += " up";
@@ -37,7 +37,7 @@ inline std::string add_bridge(nl::bridge_spec const& bridge) {
 inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
                             std::string const& peer_namespace) {
     auto const end = [&](nl::veth_end const& one) {
-        std::string text = quoted(one.name);
+        std::string text = recording::quoted(one.name);
         if (one.mac) text += " address " + one.mac->str();
         if (veth.mtu != 0) text += " mtu " + std::to_string(veth.mtu);
         if (one.group != 0) text += " group " + std::to_string(one.group);
@@ -47,7 +47,7 @@ inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
     if (veth.master != 0) line += " master " + name_of(space, veth.master);
     if (veth.host_up) line += " up";
     line += " type veth peer name " + end(veth.peer);
-    if (!peer_namespace.empty()) line += " netns " + quoted(peer_namespace);
+    if (!peer_namespace.empty()) line += " netns " + recording::quoted(peer_namespace);
     return line;
 }
 
@@ -67,7 +67,7 @@ inline std::vector<std::string> change_link(network_namespace& space, nl::index 
     if (change.mac) line += " address " + change.mac->str();
     if (change.mtu) line += " mtu " + std::to_string(*change.mtu);
     if (change.promiscuous) line += *change.promiscuous ? " promisc on" : " promisc off";
-    if (change.alias) line += " alias " + quoted(*change.alias);
+    if (change.alias) line += " alias " + recording::quoted(*change.alias);
     if (change.group) line += " group " + std::to_string(*change.group);
     if (change.master)
         line += *change.master == 0 ? " nomaster" : " master " + name_of(space, *change.master);
@@ -128,7 +128,7 @@ inline std::string rule(std::string const& verb, nl::rule_spec const& rule) {
     std::string line = family_flag(rule.family) + "rule " + verb + " priority " +
                        std::to_string(rule.priority) + " from " + (rule.source ? rule.source->str() : "all");
     if (rule.destination) line += " to " + rule.destination->str();
-    if (!rule.input_interface.empty()) line += " iif " + quoted(rule.input_interface);
+    if (!rule.input_interface.empty()) line += " iif " + recording::quoted(rule.input_interface);
     if (rule.mask != 0) line += " fwmark " + hex(rule.mark) + '/' + hex(rule.mask);
     line += " table " + std::to_string(rule.table);
     if (rule.protocol != 0) line += " protocol " + std::to_string(rule.protocol);
@@ -145,7 +145,7 @@ inline std::string neighbour(network_namespace& space, std::string const& verb,
 }
 
 inline std::string sysctl(std::string_view path, std::string_view text) {
-    return "sysctl -qw " + quoted(std::string{path} + '=' + std::string{text});
+    return "sysctl -qw " + recording::quoted(std::string{path} + '=' + std::string{text});
 }
 
 } // namespace commands
