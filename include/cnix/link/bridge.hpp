@@ -49,14 +49,14 @@ class bridge {
         Netlink host;
         bridge_device<Netlink> device{host, conf, host_name, undo};
         add_veth(host, attachment, host_name, mac, pod.fd(), device.link(), conf, undo);
-        auto port = *host.find_link(host_name);
+        auto const port = just_made(host, host_name);
         without_ipv6(host, host_name);
         host.change_link(port.index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
         configure_port(host, port.index, conf);
 
         auto const pod_link = pod.run([&] {
             Netlink inside;
-            auto const link = *inside.find_link(attachment.interface);
+            auto const link = just_made(inside, attachment.interface);
             if (!result.ips.empty())
                 configure_pod_interface(inside, link, result, conf.enabledad);
             else if (!conf.disableContainerInterface)
@@ -83,12 +83,12 @@ class bridge {
         if (auto const link = host.find_link(host_name); link && is_own(*link, attachment))
             deleted = host.delete_link(link->index);
         // Made by another plugin, or the pair was torn apart: what is left is in the pod, under the interface's name.
-        if (!deleted && pod)
-            pod->run([&] {
-                Netlink inside;
-                if (auto const link = inside.find_link(attachment.interface); link && link->kind == "veth")
-                    deleted = inside.delete_link(link->index);
-            });
+        // After an ADD that failed because the name is taken, it is another attachment's.
+        if (!deleted && pod) {
+            auto const link = pod->run([&] { return Netlink{}.find_link(attachment.interface); });
+            if (link && link->kind == "veth" && !is_of_another(host, *link, attachment))
+                deleted = pod->run([&] { return Netlink{}.delete_link(link->index); });
+        }
         if (!deleted) // somebody renamed it
             for (netlink::link const& link : host.links())
                 if (attachment_digest(link.alias, attachment.network) == attachment.digest()) host.delete_link(link.index);
@@ -234,6 +234,19 @@ class bridge {
         // Without an alias it is what a killed ADD left between its first two messages.
         return link.kind == "veth" &&
                (link.alias.empty() || attachment_digest(link.alias, attachment.network) == attachment.digest());
+    }
+
+    static bool is_of_another(Netlink& host, netlink::link const& pod_link, cni::attachment const& attachment) {
+        auto const port = pod_link.peer != 0 ? host.find_link(pod_link.peer) : std::nullopt;
+        return port && port->peer == pod_link.index && is_alias_of_another(port->alias, attachment);
+    }
+
+    static netlink::link just_made(Netlink& netlink, net::interface_name const& interface) {
+        auto link = netlink.find_link(interface);
+        if (!link)
+            throw cni::error{cni::code::internal,
+                             "the interface " + interface.str() + " was deleted by somebody else while it was set up"};
+        return *std::move(link);
     }
 
     /// The kernel tells carrier and operstate from a work queue (net/core/link_watch.c); only then does the bridge forward.

@@ -34,6 +34,11 @@ inline std::string attachment_digest(std::string const& alias, cni::network_name
     return alias.starts_with(start) ? alias.substr(start.size(), 32) : std::string{};
 }
 
+/// Whether it is the alias of another attachment's host end, on whatever network.
+inline bool is_alias_of_another(std::string const& alias, cni::attachment_id const& attachment) {
+    return alias.starts_with("cnix:") && attachment_digest(alias, attachment.network) != attachment.digest();
+}
+
 /// The interface group (IFLA_GROUP) that a host end of the network has from its creation until it has its alias, which
 /// cannot be given at creation. GC knows by it what an ADD left that was killed in between.
 inline std::uint32_t network_group(cni::network_name const& network) {

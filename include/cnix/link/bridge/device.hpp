@@ -34,9 +34,7 @@ template <netlink_backend Netlink>
 class bridge_device {
   public:
     bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port, cni::rollback& undo)
-        : host_{host}, config_{config}, own_ports_{pod_port.str()}, hold_{open(undo)} {
-        if (config.vlan != 0 && config.gateway()) own_ports_.push_back(vlan_gateway_port_name(config).str());
-    }
+        : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)}, hold_{open(undo)} {}
 
     netlink::link const& link() const noexcept { return link_; }
 
@@ -55,14 +53,12 @@ class bridge_device {
         } catch (std::system_error const& e) {
             if (e.code() != std::errc::file_exists) throw;
         }
+        on_failure(undo, "delete the interface " + name.str(), [name](Netlink& netlink) { delete_named(netlink, name); });
         auto const port = host_.find_link(port_name);
         auto const gateway = host_.find_link(name);
         if (!port || !gateway)
             throw cni::error{cni::code::internal, "could not make the VLAN's gateway interface " + name.str() +
                                                       ": an interface " + port_name.str() + " is in the way"};
-        on_failure(undo, "delete the interface " + name.str(), [index = gateway->index](Netlink& netlink) {
-            netlink.delete_link(index);
-        });
         without_ipv6(host_, port_name);
         configure_vlans(host_, port->index, {.vlan = config_.vlan});
         host_.change_link(port->index, {.up = true});
@@ -75,17 +71,18 @@ class bridge_device {
         for (cni::ip const& ip : ips)
             if (ip.gateway) add_gateway(device, *net::prefix::make(*ip.gateway, ip.address.length()), ips, undo);
         for (auto family : {net::family::ipv4, net::family::ipv6}) {
-            if (!first_gateway(ips, family)) continue;
-            std::string const path{forwarding_sysctl(family)};
-            auto const before = host_.sysctl(path);
-            if (!before || *before == "1") continue;
-            host_.set_sysctl(path, "1");
-            on_failure(undo, "restore " + path, [path, before](Netlink& netlink) { netlink.set_sysctl(path, *before); });
+            if (first_gateway(ips, family)) switch_on(std::string{forwarding_sysctl(family)}, undo);
         }
     }
 
   private:
     using hold = decltype(std::declval<Netlink&>().hold(std::declval<net::interface_name const&>()));
+
+    static std::vector<std::string> own_ports(bridge_config const& config, net::interface_name const& pod_port) {
+        std::vector<std::string> names{pod_port.str()};
+        if (config.vlan != 0 && config.gateway()) names.push_back(vlan_gateway_port_name(config).str());
+        return names;
+    }
 
     hold open(cni::rollback& undo) {
         auto found = host_.find_link(config_.bridge);
@@ -106,6 +103,11 @@ class bridge_device {
                                      "`vlanTrunk` need; leave them out, or use another kernel"};
                 if (e.code() != std::errc::file_exists) throw; // else another ADD was first
             }
+        }
+        auto held = host_.hold(config_.bridge);
+        if (missing) {
+            on_failure(undo, held, "delete the bridge " + config_.bridge.str(),
+                       [name = config_.bridge](Netlink& netlink) { delete_named(netlink, name); });
             found = host_.find_link(config_.bridge);
         }
         if (!found) throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
@@ -114,10 +116,7 @@ class bridge_device {
             throw cni::error{cni::code::invalid_network_config,
                              "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
                                  "\" already exists but is not a bridge; remove it, or set another `bridge`"};
-        auto held = host_.hold(config_.bridge);
         if (missing) {
-            on_failure(undo, held, "delete the bridge " + link_.name,
-                       [index = link_.index](Netlink& netlink) { netlink.delete_link(index); });
             try_sysctl(host_, interface_sysctl("ipv6", link_.name, "accept_ra"), "0");
         } else if (!link_.mac.is_zero()) { // without ports, a bridge keeps the MAC address it took from the last one
             on_failure(undo, held, "give its MAC address back to the bridge " + link_.name,
@@ -131,13 +130,13 @@ class bridge_device {
         if (config_.promiscMode && !link_.promiscuous) change.promiscuous = true;
         if (config_.vlans() && !link_.vlan_filtering) change.vlan_filtering = true;
         if (change.up || change.promiscuous || change.vlan_filtering) {
-            host_.change_link(link_.index, change);
             netlink::link_change back;
             if (change.up) back.up = false;
             if (change.promiscuous) back.promiscuous = false;
             if (change.vlan_filtering) back.vlan_filtering = false;
             on_failure(undo, held, "restore the bridge " + link_.name,
                        [index = link_.index, back](Netlink& netlink) { netlink.change_link(index, back); });
+            host_.change_link(link_.index, change); // what fails may have been done in part
         }
         return held;
     }
@@ -146,6 +145,7 @@ class bridge_device {
                      cni::rollback& undo) {
         auto const here = host_.addresses(device.index);
         if (ranges::contains(here, gateway, &netlink::link_address::address)) return;
+        std::vector<net::prefix> others;
         for (auto const& [other, tentative, dad_failed] : here) {
             if (other.family() != gateway.family() || other.address().is_link_local()) continue;
             bool const ours = ranges::any_of(ips, [&](cni::ip const& ip) {
@@ -157,14 +157,22 @@ class bridge_device {
                                                           "\" already has an IP address different from " + gateway.str() +
                                                           ": " + other.str() +
                                                           "; remove it, or set `forceAddress` to replace it"};
-            host_.delete_address(device.index, other);
-            on_failure(undo, "give " + other.str() + " back to " + device.name,
-                       [index = device.index, other](Netlink& netlink) {
-                           netlink.add_address(index, {.address = other, .no_dad = true});
+            others.push_back(other);
+        }
+        if (!others.empty()) {
+            // Together and in their order: IPv4 addresses of a subnet are secondary to its first one, and go with it.
+            on_failure(undo, "give its addresses back to " + device.name,
+                       [index = device.index, others](Netlink& netlink) {
+                           for (auto const& other : others) netlink.delete_address(index, other);
+                           for (auto const& other : others) netlink.add_address(index, {.address = other, .no_dad = true});
                        });
+            for (auto const& other : others) host_.delete_address(device.index, other);
         }
         if (gateway.is_v6()) // else the kernel drops the address when somebody sets the device down
-            try_sysctl(host_, interface_sysctl("ipv6", device.name, "keep_addr_on_down"), "1");
+            try {
+                switch_on(interface_sysctl("ipv6", device.name, "keep_addr_on_down"), undo);
+            } catch (std::system_error const&) {
+            }
         try {
             host_.add_address(device.index, {.address = gateway, .no_dad = true});
         } catch (std::system_error const& e) {
@@ -178,19 +186,33 @@ class bridge_device {
         if (device.index == link_.index) host_.change_link(link_.index, {.mac = link_.mac.is_zero() ? random_mac() : link_.mac});
     }
 
+    /// A sysctl that this kernel does not have stays out of it.
+    void switch_on(std::string const& path, cni::rollback& undo) {
+        auto const before = host_.sysctl(path);
+        if (!before || *before == "1") return;
+        host_.set_sysctl(path, "1");
+        on_failure(undo, "restore " + path, [path, before](Netlink& netlink) { netlink.set_sysctl(path, *before); });
+    }
+
+    static void delete_named(Netlink& netlink, net::interface_name const& name) {
+        if (auto const link = netlink.find_link(name)) netlink.delete_link(link->index);
+    }
+
     template <class F>
     void on_failure(cni::rollback& undo, std::string what, F undo_change) {
         on_failure(undo, hold_, std::move(what), std::move(undo_change));
     }
     template <class F>
     void on_failure(cni::rollback& undo, hold const& held, std::string what, F undo_change) {
-        undo.on_failure(std::move(what), [held, bridge = link_.index, own = own_ports_, undo_change] {
+        undo.on_failure(std::move(what), [held, name = config_.bridge, own = own_ports_, undo_change] {
             Netlink netlink;
             if (!held.alone()) return; // another ADD is using the bridge
+            auto const links = netlink.links();
+            auto const bridge = ranges::find(links, name.view(), &netlink::link::name);
             auto const serves_others = [&](netlink::link const& link) {
-                return link.master == bridge && !ranges::contains(own, link.name);
+                return bridge != links.end() && link.master == bridge->index && !ranges::contains(own, link.name);
             };
-            if (!ranges::any_of(netlink.links(), serves_others)) undo_change(netlink);
+            if (!ranges::any_of(links, serves_others)) undo_change(netlink);
         });
     }
 
