@@ -3,9 +3,12 @@
 #include <cnix/cni/read_request.hpp>
 #include <cnix/plugin.hpp>
 
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace cnix {
 
@@ -16,17 +19,24 @@ inline int print(std::FILE* to, std::string_view text, int status) {
     return written ? status : 1;
 }
 
+/// Standard output as a runtime gets it, or an error: what it was not told of must not stay.
+inline void print_result(std::string const& text) {
+    errno = 0;
+    if (print(stdout, text, 0) != 0)
+        throw cni::error{cni::code::io_failure,
+                         "could not write the result to standard output: " + std::generic_category().message(errno)};
+}
+
 template <class Plugin>
-std::string run(cni::request const& request) {
+void run(cni::request const& request) {
     switch (request.verb) {
-    case cni::verb::add: return Plugin::add(request);
-    case cni::verb::del: Plugin::del(request); break;
-    case cni::verb::check: Plugin::check(request); break;
-    case cni::verb::gc: Plugin::gc(request); break;
-    case cni::verb::status: Plugin::status(request); break;
-    case cni::verb::version: return cni::version_output();
+    case cni::verb::add: return Plugin::add(request, print_result);
+    case cni::verb::del: return Plugin::del(request);
+    case cni::verb::check: return Plugin::check(request);
+    case cni::verb::gc: return Plugin::gc(request);
+    case cni::verb::status: return Plugin::status(request);
+    case cni::verb::version: return print_result(cni::version_output());
     }
-    return {};
 }
 
 /// For a person who calls the plugin by hand.
@@ -53,18 +63,19 @@ int main(int argc, char** argv) {
         if (option == "--version") return detail::print(stdout, cni::about_text(program, CNIX_VERSION), 0);
         return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n", 1);
     }
-    if (std::getenv("CNI_COMMAND") == nullptr)
+    std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
+    if (cni::environment_variable("CNI_COMMAND").empty())
         return detail::print(stderr, cni::about_text(program, "v" CNIX_VERSION), 0);
     try {
         auto const request = cni::read_request(cni::environment_variable, cni::standard_input);
         // What is wrong with a composition has been said by its class; no errors of its bodies on top.
-        if constexpr (Plugin::well_formed) return detail::print(stdout, detail::run<Plugin>(request), 0);
+        if constexpr (Plugin::well_formed) detail::run<Plugin>(request);
+        return 0;
     } catch (cni::error const& e) {
         return detail::print(stdout, cni::to_json(e), 1);
     } catch (std::exception const& e) {
         return detail::print(stdout, cni::to_json(cni::error{cni::code::internal, e.what()}), 1);
     }
-    return 1;
 }
 
 } // namespace cnix

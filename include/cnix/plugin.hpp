@@ -5,6 +5,7 @@
 #include <cnix/entry.hpp>
 
 #include <boost/hana/for_each.hpp>
+#include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
 
 #include <range/v3/algorithm/contains.hpp>
@@ -99,6 +100,15 @@ class call {
         });
     }
 
+    template <class F>
+    void each_in_reverse(F f) {
+        boost::hana::for_each(boost::hana::reverse(boost::hana::make_tuple(&at<Slots>()...)), [&](auto* one) {
+            if constexpr (requires { std::remove_reference_t<decltype(one->policy)>::type; })
+                if (!entry_.has_ipam()) return;
+            f(*one);
+        });
+    }
+
     cni::attachment attachment() const {
         return {{network(), cni::container_id::parse(request_.container_id).value(),
                  net::interface_name::parse(request_.interface).value()},
@@ -122,13 +132,23 @@ class call {
         each_asked_for([&]<class Policy>(slot<Policy>& one) {
             if constexpr (requires { Policy::type; }) keep->know_addresses(held_by(*keep, one));
         });
+        // As DEL does: the addresses last, and only if no interface that uses them is left.
         findings found;
-        each_asked_for([&](auto& one) {
+        bool attached = false;
+        each_in_reverse([&]<class Policy>(slot<Policy>& one) {
+            constexpr bool is_ipam = requires { Policy::type; };
+            constexpr bool is_link = !is_ipam && requires { typename Policy::lease; };
+            if (is_ipam && attached) {
+                found.emplace_back("no address was released: interfaces that may use them are left");
+                return;
+            }
+            auto const before = found.size();
             try {
                 one.policy.gc(*keep, one.settings, found);
             } catch (std::exception const& e) {
                 found.emplace_back(e.what());
             }
+            attached = attached || (is_link && found.size() != before);
         });
         if (!found.empty()) throw cni::error{cni::code::internal, joined(found)};
     }
@@ -166,22 +186,20 @@ class call {
 /// Runs an ADD; whatever it throws, what it did so far is undone in reverse, and what could not be undone is added to
 /// the error.
 template <class Add>
-auto all_or_nothing(Add&& add) {
+void all_or_nothing(Add&& add) {
     cni::rollback undo;
     auto const fail = [&](cni::code code, std::string message, std::string details) {
         for (std::string const& failure : undo.undo()) message += "; " + failure;
         throw cni::error{code, std::move(message), std::move(details)};
     };
     try {
-        auto outcome = add(undo);
+        add(undo);
         undo.commit();
-        return outcome;
     } catch (cni::error const& e) {
         fail(e.code(), e.message(), e.details());
     } catch (std::exception const& e) {
         fail(cni::code::internal, e.what(), {});
     }
-    std::terminate(); // fail() throws
 }
 
 } // namespace detail
@@ -191,7 +209,7 @@ auto all_or_nothing(Add&& add) {
 ///     ADD     Ipam, Link, Nat; the first failure undoes what was done, in reverse
 ///     DEL     Nat, Link, Ipam; each whatever happened to the others, but the address is only released once the Link is gone
 ///     CHECK   every slot; all findings in one error
-///     GC      every slot drops what is not in the valid set
+///     GC      Nat, Link, Ipam drop what is not in the valid set
 ///     STATUS  every slot says whether an ADD could succeed now
 ///
 /// Every verb throws cni::error, whose code and text are for the runtime.
@@ -202,8 +220,9 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
     /// What its entry of a network configuration may hold.
     using entry = cnix::entry<Ipam, Link, Nat>;
 
-    /// Returns the result as it is printed, in the configuration's version.
-    static std::string add(cni::request const& request) {
+    /// Gives `print` the result, in the configuration's version. If that throws, the ADD has failed as in any other step.
+    template <std::invocable<std::string> Print>
+    static void add(cni::request const& request, Print&& print) {
         call verb{request};
         auto& [ipam, ipam_settings] = verb.template at<Ipam>();
         auto& [link, link_settings] = verb.template at<Link>();
@@ -213,7 +232,7 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         refuse_own_netns(pod, request);
         auto const previous = verb.previous();
 
-        return detail::all_or_nothing([&](cni::rollback& undo) {
+        detail::all_or_nothing([&](cni::rollback& undo) {
             typename Ipam::lease lease;
             if (verb.entry().has_ipam()) {
                 // What an Ipam of any type cannot promise: that its failure leaves the lease of an earlier ADD.
@@ -230,7 +249,7 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
             link.add(attachment, link_settings, pod, lease, result, undo);
             nat.add(attachment, nat_settings, result, undo);
             if (auto const& dns = verb.entry().standard().dns; dns.given()) result.dns = dns.value();
-            return cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version);
+            print(cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version));
         });
     }
 
@@ -357,13 +376,14 @@ class ipam_plugin {
     static constexpr bool well_formed = ipam_policy<Ipam>;
     using entry = cnix::entry<Ipam>;
 
-    static std::string add(cni::request const& request) {
+    template <std::invocable<std::string> Print>
+    static void add(cni::request const& request, Print&& print) {
         call verb{request};
         auto& [ipam, settings] = verb.template at<Ipam>();
-        return detail::all_or_nothing([&](cni::rollback& undo) {
+        detail::all_or_nothing([&](cni::rollback& undo) {
             cni::result result;
             static_cast<cni::lease&>(result) = ipam.add(verb.attachment(), settings, undo);
-            return cni::to_json(result, request.version);
+            print(cni::to_json(result, request.version));
         });
     }
     static void del(cni::request const& request) {

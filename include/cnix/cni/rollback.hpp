@@ -19,6 +19,9 @@ class rollback {
     /// `what` completes "could not ...": "delete the veth vethab12".
     void on_failure(std::string what, std::function<void()> undo) { steps_.push_back({std::move(what), std::move(undo)}); }
 
+    /// What is only to be done once nothing can fail any more. Its own failure is not the ADD's.
+    void on_success(std::function<void()> action) { on_success_.push_back(std::move(action)); }
+
     /// Runs every step, the last registered first, whatever fails; returns what failed, one text a step.
     std::vector<std::string> undo() noexcept {
         std::vector<std::string> failures;
@@ -36,7 +39,15 @@ class rollback {
         return failures;
     }
 
-    void commit() noexcept { steps_.clear(); }
+    void commit() noexcept {
+        steps_.clear();
+        for (auto& action : std::exchange(on_success_, {})) {
+            try {
+                action();
+            } catch (...) {
+            }
+        }
+    }
 
   private:
     struct step {
@@ -44,6 +55,7 @@ class rollback {
         std::function<void()> undo;
     };
     std::vector<step> steps_;
+    std::vector<std::function<void()>> on_success_;
 };
 
 } // namespace cnix::cni

@@ -36,6 +36,7 @@ struct link {
 
 struct bridge_spec {
     net::interface_name name;
+    std::uint32_t group = 0; ///< IFLA_GROUP
     std::uint32_t mtu = 0; ///< 0: the kernel's choice
     /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the
     /// ports.
@@ -224,7 +225,8 @@ concept netlink_backend = std::default_initializable<Netlink> &&
                               { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
                               // A hold on an interface that several cnix processes of this namespace may have at
                               // once: alone() makes it the only one, or returns false while there are others.
-                              // Copies are one hold. The kernel drops it with the process.
+                              // Copies are one hold; to be told no loses it, so that the last one that asks is told
+                              // yes. The kernel drops it with the process.
                               { netlink.hold(name).alone() } -> std::same_as<bool>;
                               // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
                               // in what is read

@@ -86,13 +86,7 @@ class host_local {
         if (held.empty()) return std::nullopt;
         auto const sets =
             all_range_sets(settings.config, settings.runtime, [](std::string_view, std::string_view) {});
-        cni::dns dns;
-        try {
-            dns = read_dns(settings.config);
-        } catch (std::exception const&) {
-            // what the attachment holds can be told without
-        }
-        return make_lease(held, sets, settings.config, dns);
+        return make_lease(held, sets, settings.config, {});
     }
 
     void check(cni::attachment const& attachment, settings<host_local> const& settings,

@@ -71,6 +71,7 @@ class bridge {
             device.add_gateways(vlan_gateway ? *vlan_gateway : device.link(), result.ips, undo);
         }
         if (!conf.disableContainerInterface) wait_operational(host, port.index);
+        if (conf.gateway()) device.forward(result.ips);
 
         report(result, attachment, device.link(), port, pod_link, vlan_gateway);
     }
@@ -197,7 +198,10 @@ class bridge {
         if (!conf.isDefaultGateway) return routes;
         for (cni::ip const& ip : ips) {
             auto const any = net::prefix::any(ip.address.family());
-            if (ranges::any_of(routes, [&](cni::route const& r) { return r.dst == any && !r.table; })) continue;
+            auto const default_of_main = [&](cni::route const& r) {
+                return r.dst.network() == any && (!r.table || *r.table == 0 || *r.table == netlink::route_spec{}.table);
+            };
+            if (ranges::any_of(routes, default_of_main)) continue;
             routes.push_back({.dst = any, .gw = ip.gateway});
         }
         return routes;

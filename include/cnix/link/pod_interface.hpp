@@ -42,7 +42,7 @@ inline netlink::route_spec kernel_route(cni::route const& route, std::vector<cni
                              .scope = route.scope,
                              .mtu = route.mtu,
                              .advmss = route.advmss};
-    if (route.table) spec.table = *route.table;
+    if (route.table && *route.table != 0) spec.table = *route.table; // 0, RT_TABLE_UNSPEC, is main to the kernel
     return spec;
 }
 
@@ -103,8 +103,13 @@ void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::l
     // This governs the link-local address; the others carry IFA_F_NODAD.
     try_sysctl(netlink, interface_sysctl("ipv6", link.name, "accept_dad"), detect_duplicates ? "1" : "0");
     if (has_family(lease.ips, net::family::ipv6)) {
+        auto const disable_ipv6 = interface_sysctl("ipv6", link.name, "disable_ipv6");
+        if (!netlink.sysctl(disable_ipv6))
+            throw cni::error{cni::code::internal,
+                             "IPv6 is not available on " + link.name + ", whose MTU is " + std::to_string(link.mtu) +
+                                 ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
         ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
-        ensure_sysctl(netlink, interface_sysctl("ipv6", link.name, "disable_ipv6"), "0");
+        ensure_sysctl(netlink, disable_ipv6, "0");
         netlink.set_sysctl(interface_sysctl("ipv6", link.name, "keep_addr_on_down"), "1");
     }
     for (cni::ip const& ip : lease.ips)

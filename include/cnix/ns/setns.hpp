@@ -3,6 +3,8 @@
 #include <cnix/concepts/ns_policy.hpp>
 #include <cnix/sys/fd.hpp>
 
+#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -31,14 +33,14 @@ class setns {
         return setns{std::move(found.file)};
     }
 
-    /// Also nothing if what the path leads to is gone in another way than a missing file: a process that has
-    /// ended
-    /// (/proc/PID/ns/net) is ENOENT or ESRCH, a component that is no directory any more ENOTDIR.
+    /// Also nothing if what the path leads to is gone in another way than a missing file, or can be no namespace: a process
+    /// that has ended (/proc/PID/ns/net) is ENOENT or ESRCH, a component that is no directory any more ENOTDIR, a socket or a
+    /// device without a driver ENXIO or ENODEV.
     static std::optional<setns> find(std::string const& path) {
         if (path.empty()) return std::nullopt;
         probe found = look(path);
-        bool const missing = found.error == ENOENT || found.error == ESRCH || found.error == ENOTDIR;
-        if (found.error != 0 && !missing)
+        constexpr std::array no_namespace{ENOENT, ESRCH, ENOTDIR, ELOOP, ENXIO, ENODEV, ENAMETOOLONG};
+        if (found.error != 0 && std::ranges::find(no_namespace, found.error) == no_namespace.end())
             throw failure(path, std::strerror(found.error), advice(found.error));
         if (!found.is_network_namespace) return std::nullopt;
         return setns{std::move(found.file)};

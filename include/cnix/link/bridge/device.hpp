@@ -7,6 +7,8 @@
 #include <cnix/link/pod_interface.hpp>
 #include <cnix/link/veth.hpp>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +44,7 @@ class bridge_device {
     /// it is missing; it serves all pods of the VLAN, so it stays.
     netlink::link vlan_gateway(cni::rollback& undo) {
         auto const name = vlan_gateway_name(config_);
-        if (auto const found = host_.find_link(name)) return *found;
+        if (auto const found = host_.find_link(name); found && found->up) return *found; // up is the last step below
         auto const port_name = vlan_gateway_port_name(config_);
         try {
             host_.add_veth({.host = {.name = port_name, .mac = random_port_mac()},
@@ -66,16 +68,27 @@ class bridge_device {
         return *gateway;
     }
 
-    /// Gives the device each gateway's address, and makes the node forward.
+    /// Gives the device each gateway's address.
     void add_gateways(netlink::link const& device, std::vector<cni::ip> const& ips, cni::rollback& undo) {
         for (cni::ip const& ip : ips)
             if (ip.gateway) add_gateway(device, *net::prefix::make(*ip.gateway, ip.address.length()), ips, undo);
+    }
+
+    /// Makes the node forward what the gateways get. Not taken back by a failed ADD: it is the whole node's, and others may rely
+    /// on it by then.
+    void forward(std::vector<cni::ip> const& ips) {
         for (auto family : {net::family::ipv4, net::family::ipv6}) {
-            if (first_gateway(ips, family)) switch_on(std::string{forwarding_sysctl(family)}, undo);
+            std::string const path{forwarding_sysctl(family)};
+            if (auto const now = first_gateway(ips, family) ? host_.sysctl(path) : std::nullopt; now && *now != "1")
+                host_.set_sysctl(path, "1");
         }
     }
 
   private:
+    /// The interface group (IFLA_GROUP) of a bridge that has not served anybody yet. The first ADD that succeeds takes the mark
+    /// off; of ADDs that fail, the last one deletes a bridge that still has it.
+    static constexpr std::uint32_t provisional = 0x636e6978; // "cnix"
+
     using hold = decltype(std::declval<Netlink&>().hold(std::declval<net::interface_name const&>()));
 
     static std::vector<std::string> own_ports(bridge_config const& config, net::interface_name const& pod_port) {
@@ -85,39 +98,28 @@ class bridge_device {
     }
 
     hold open(cni::rollback& undo) {
-        auto found = host_.find_link(config_.bridge);
-        bool const missing = !found;
-        if (missing) {
-            // A MAC address given at creation stays; otherwise the bridge would take the lowest one of its ports, and change
-            // it as they come and go.
-            netlink::bridge_spec const spec{.name = config_.bridge,
-                                            .mtu = static_cast<std::uint32_t>(config_.mtu),
-                                            .mac = random_mac(),
-                                            .vlan_filtering = config_.vlans()};
-            try {
-                host_.add_bridge(spec);
-            } catch (std::system_error const& e) {
-                if (config_.vlans() && e.code() == std::errc::operation_not_supported)
-                    throw cni::error{cni::code::internal,
-                                     "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` and "
-                                     "`vlanTrunk` need; leave them out, or use another kernel"};
-                if (e.code() != std::errc::file_exists) throw; // else another ADD was first
-            }
-        }
+        // First the hold: what is found then can only be deleted by others than cnix.
         auto held = host_.hold(config_.bridge);
-        if (missing) {
-            on_failure(undo, held, "delete the bridge " + config_.bridge.str(),
-                       [name = config_.bridge](Netlink& netlink) { delete_named(netlink, name); });
+        auto found = host_.find_link(config_.bridge);
+        for (int attempt = 0; !found; ++attempt) {
+            if (attempt == 10)
+                throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
+            make();
+            held = host_.hold(config_.bridge);
             found = host_.find_link(config_.bridge);
+            if (!found) continue;
+            try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
         }
-        if (!found) throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
         link_ = *found;
         if (link_.kind != "bridge")
             throw cni::error{cni::code::invalid_network_config,
                              "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
                                  "\" already exists but is not a bridge; remove it, or set another `bridge`"};
-        if (missing) {
-            try_sysctl(host_, interface_sysctl("ipv6", link_.name, "accept_ra"), "0");
+        if (link_.group == provisional) {
+            undo.on_success([index = link_.index] { Netlink{}.change_link(index, {.group = 0}); });
+            on_failure(undo, held, "delete the bridge " + link_.name, [index = link_.index](Netlink& netlink) {
+                if (auto const now = netlink.find_link(index); now && now->group == provisional) netlink.delete_link(index);
+            });
         } else if (!link_.mac.is_zero()) { // without ports, a bridge keeps the MAC address it took from the last one
             on_failure(undo, held, "give its MAC address back to the bridge " + link_.name,
                        [index = link_.index, mac = link_.mac](Netlink& netlink) {
@@ -139,6 +141,25 @@ class bridge_device {
             host_.change_link(link_.index, change); // what fails may have been done in part
         }
         return held;
+    }
+
+    void make() {
+        // A MAC address given at creation stays; otherwise the bridge would take the lowest one of its ports, and change it
+        // as they come and go.
+        netlink::bridge_spec const spec{.name = config_.bridge,
+                                        .group = provisional,
+                                        .mtu = static_cast<std::uint32_t>(config_.mtu),
+                                        .mac = random_mac(),
+                                        .vlan_filtering = config_.vlans()};
+        try {
+            host_.add_bridge(spec);
+        } catch (std::system_error const& e) {
+            if (config_.vlans() && e.code() == std::errc::operation_not_supported)
+                throw cni::error{cni::code::internal,
+                                 "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` and "
+                                 "`vlanTrunk` need; leave them out, or use another kernel"};
+            if (e.code() != std::errc::file_exists) throw; // else another ADD was first
+        }
     }
 
     void add_gateway(netlink::link const& device, net::prefix const& gateway, std::vector<cni::ip> const& ips,
@@ -204,13 +225,14 @@ class bridge_device {
     }
     template <class F>
     void on_failure(cni::rollback& undo, hold const& held, std::string what, F undo_change) {
-        undo.on_failure(std::move(what), [held, name = config_.bridge, own = own_ports_, undo_change] {
+        undo.on_failure(std::move(what), [held, alone = alone_, name = config_.bridge, own = own_ports_, undo_change] {
             Netlink netlink;
-            if (!held.alone()) return; // another ADD is using the bridge
+            if (!*alone) *alone = held.alone(); // one answer for all of a failed ADD's steps
+            if (!**alone) return;               // another ADD is using the bridge
             auto const links = netlink.links();
-            auto const bridge = ranges::find(links, name.view(), &netlink::link::name);
+            auto const device = ranges::find(links, name.view(), &netlink::link::name);
             auto const serves_others = [&](netlink::link const& link) {
-                return bridge != links.end() && link.master == bridge->index && !ranges::contains(own, link.name);
+                return device != links.end() && link.master == device->index && !ranges::contains(own, link.name);
             };
             if (!ranges::any_of(links, serves_others)) undo_change(netlink);
         });
@@ -219,6 +241,7 @@ class bridge_device {
     Netlink& host_;
     bridge_config const& config_;
     std::vector<std::string> own_ports_;
+    std::shared_ptr<std::optional<bool>> alone_ = std::make_shared<std::optional<bool>>();
     netlink::link link_;
     hold hold_;
 };

@@ -83,6 +83,7 @@ inline void add_bridge(socket& sock, netlink::bridge_spec const& bridge) {
     question.text(IFLA_IFNAME, bridge.name);
     if (bridge.mtu != 0) question.u32(IFLA_MTU, bridge.mtu);
     if (bridge.mac) question.mac(IFLA_ADDRESS, *bridge.mac);
+    if (bridge.group != 0) question.u32(IFLA_GROUP, bridge.group);
     question.nest(IFLA_LINKINFO, [&] {
         question.text(IFLA_INFO_KIND, "bridge");
         question.nest(IFLA_INFO_DATA, [&] {

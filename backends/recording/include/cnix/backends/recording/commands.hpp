@@ -27,6 +27,7 @@ inline std::string add_bridge(nl::bridge_spec const& bridge) {
     std::string line = "ip link add " + recording::quoted(bridge.name);
     if (bridge.mac) line += " address " + bridge.mac->str();
     if (bridge.mtu != 0) line += " mtu " + std::to_string(bridge.mtu);
+    if (bridge.group != 0) line += " group " + std::to_string(bridge.group);
     if (bridge.up) line += " up";
     line += " type bridge";
     if (bridge.vlan_filtering) line += " vlan_filtering 1";

@@ -41,6 +41,7 @@ class netlink {
         made.link.mac = bridge.mac.value_or(net::mac{});
         made.link.mtu = bridge.mtu != 0 ? bridge.mtu : 1500;
         made.link.up = bridge.up;
+        made.link.group = bridge.group;
         made.link.vlan_filtering = bridge.vlan_filtering;
         made.mac_is_set = bridge.mac.has_value();
         kernel::self().add(*space_, made);
