@@ -50,6 +50,16 @@ inline std::string joined(findings const& found) {
     return text;
 }
 
+/// Runs a step of a verb that reports; a failure is one more finding.
+template <class Step>
+void collect(findings& found, Step&& step) {
+    try {
+        step();
+    } catch (std::exception const& e) {
+        found.emplace_back(e.what());
+    }
+}
+
 /// Whether an Ipam serves the `ipam.type`.
 template <class Ipam>
 constexpr bool answers_to(std::string_view type) {
@@ -143,11 +153,7 @@ class call {
                 return;
             }
             auto const before = found.size();
-            try {
-                one.policy.gc(*keep, one.settings, found);
-            } catch (std::exception const& e) {
-                found.emplace_back(e.what());
-            }
+            collect(found, [&] { one.policy.gc(*keep, one.settings, found); });
             attached = attached || (is_link && found.size() != before);
         });
         if (!found.empty()) throw cni::error{cni::code::internal, joined(found)};
@@ -155,7 +161,7 @@ class call {
 
     void status() {
         findings found;
-        each_asked_for([&](auto& one) { one.policy.status(one.settings, found); });
+        each_asked_for([&](auto& one) { collect(found, [&] { one.policy.status(one.settings, found); }); });
         if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
     }
 
@@ -314,16 +320,10 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         attachment.addresses = own_addresses(*previous, attachment);
 
         findings found;
-        auto const collect = [&](auto&& step) {
-            try {
-                step();
-            } catch (std::exception const& e) {
-                found.emplace_back(e.what());
-            }
-        };
-        if (verb.entry().has_ipam()) collect([&] { ipam.check(attachment, ipam_settings, *previous, found); });
-        collect([&] { link.check(attachment, link_settings, pod, *previous, found); });
-        collect([&] { nat.check(attachment, nat_settings, *previous, found); });
+        if (verb.entry().has_ipam())
+            detail::collect(found, [&] { ipam.check(attachment, ipam_settings, *previous, found); });
+        detail::collect(found, [&] { link.check(attachment, link_settings, pod, *previous, found); });
+        detail::collect(found, [&] { nat.check(attachment, nat_settings, *previous, found); });
         if (!found.empty()) throw cni::error{cni::code::internal, detail::joined(found)};
     }
 
