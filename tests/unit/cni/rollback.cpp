@@ -58,3 +58,24 @@ TEST_CASE("a step may register another, which is undone next") {
     CHECK(undo.undo() == texts{});
     CHECK(order == "bca");
 }
+
+TEST_CASE("what is for success runs on commit alone, once, whatever fails in it") {
+    std::string trace;
+    rollback undo;
+    undo.on_failure("undo", [&] { trace += "undo "; });
+    undo.on_success([&] {
+        trace += "first ";
+        throw std::runtime_error{"not the ADD's"};
+    });
+    undo.on_success([&] { trace += "second "; });
+    SUBCASE("commit") {
+        undo.commit();
+        undo.commit();
+        CHECK(undo.undo().empty());
+        CHECK(trace == "first second ");
+    }
+    SUBCASE("undo") {
+        CHECK(undo.undo().empty());
+        CHECK(trace == "undo ");
+    }
+}

@@ -272,6 +272,14 @@ inline cni::request request(cni::verb verb, std::string config) {
     return one;
 }
 
+/// What an ADD printed.
+template <class Plugin>
+std::string added(cni::request const& asked) {
+    std::string printed;
+    Plugin::add(asked, [&](std::string text) { printed = std::move(text); });
+    return printed;
+}
+
 } // namespace fakes
 
 BOOST_HANA_ADAPT_STRUCT(fakes::keys, level, flag);

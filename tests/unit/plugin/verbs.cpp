@@ -36,7 +36,7 @@ template <class Verb> failure error_of(Verb&& verb) {
     return {};
 }
 template <class Plugin = plugin> failure add(cni::request const& asked) {
-    return error_of([&] { Plugin::add(asked); });
+    return error_of([&] { added<Plugin>(asked); });
 }
 template <class Plugin = plugin> failure del(cni::request const& asked) {
     return error_of([&] { Plugin::del(asked); });
@@ -68,7 +68,7 @@ std::string const previous_result =
 // ADD
 
 TEST_CASE_FIXTURE(fresh, "ADD: IPAM, link, NAT") {
-    CHECK(plugin::add(request(cni::verb::add, conf())) == R"({
+    CHECK(added<plugin>(request(cni::verb::add, conf())) == R"({
     "cniVersion": "1.1.0",
     "interfaces": [
         {
@@ -142,14 +142,14 @@ TEST_CASE_FIXTURE(fresh, "layer 2: without an IPAM") {
         auto const asked = [&](cni::verb verb, std::string const& more = "") {
             return request(verb, conf(none + (none.empty() || more.empty() ? "" : ", ") + more));
         };
-        plugin::add(asked(cni::verb::add));
+        added<plugin>(asked(cni::verb::add));
         plugin::del(asked(cni::verb::del));
         plugin::check(asked(cni::verb::check, previous_result));
         plugin::status(asked(cni::verb::status));
         plugin::gc(asked(cni::verb::gc, R"("cni.dev/valid-attachments": [])"));
         CHECK(now.trace == strings{"ns.open", "link.add", "nat.add", "ns.find", "link.inspect", "nat.del", "link.del",
-                                   "ns.open", "link.check", "nat.check", "link.status", "nat.status", "link.gc",
-                                   "nat.gc"});
+                                   "ns.open", "link.check", "nat.check", "link.status", "nat.status", "nat.gc",
+                                   "link.gc"});
         CHECK(now.valid->surely_garbage(ip("10.1.0.5")) == false);
     }
 }
@@ -172,7 +172,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
         "interfaces": [{"name": "lo", "sandbox": "/x"}, {"name": "host"}],
         "ips": [{"version": "4", "address": "10.9.0.2/24", "interface": 0}],
         "routes": [{"dst": "10.8.0.0/16"}], "dns": {"nameservers": ["10.9.0.1"]}})";
-    CHECK(plugin::add(request(cni::verb::add, conf(with_ipam + ", " + before, "1.0.0"))) == R"({
+    CHECK(added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before, "1.0.0"))) == R"({
     "cniVersion": "1.0.0",
     "dns": {
         "nameservers": [
@@ -215,7 +215,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
     ]
 })");
     now.lease.dns = {};
-    CHECK(plugin::add(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") != std::string::npos);
+    CHECK(added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") != std::string::npos);
     now.trace.clear();
     auto const error = add(request(cni::verb::add, conf(with_ipam + R"(, "prevResult": {"ips": 7})")));
     CHECK(error.code == cni::code::decoding_failure);
@@ -226,7 +226,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
 TEST_CASE_FIXTURE(fresh, "ADD: dns of the configuration takes the place of the IPAM's") {
     now.lease.dns = {.nameservers = {"10.1.0.1"}, .domain = "ipam"};
     auto const printed = [](std::string const& more) {
-        auto const text = plugin::add(request(cni::verb::add, conf(with_ipam + more)));
+        auto const text = added<plugin>(request(cni::verb::add, conf(with_ipam + more)));
         auto const at = text.find("\"dns\"");
         return at == text.npos ? "" : text.substr(at, text.find('}', at) - at);
     };
@@ -389,12 +389,38 @@ TEST_CASE_FIXTURE(fresh, "GC: without a list nothing is garbage") {
 }
 
 TEST_CASE_FIXTURE(fresh, "GC: what fails in a slot does not keep the others from it") {
-    now.break_down("ipam.gc");
-    now.finds["link.gc"] = "could not delete veth1";
     now.break_down("nat.gc");
+    now.break_down("ipam.gc");
     auto const error = gc(request(cni::verb::gc, conf(with_ipam + ", " + valid_list)));
     CHECK(error.code == cni::code::internal);
-    CHECK(error.message == "ipam.gc broke down; could not delete veth1; nat.gc broke down");
+    CHECK(error.message == "nat.gc broke down; ipam.gc broke down");
+    CHECK(now.did("link.gc"));
+}
+
+TEST_CASE_FIXTURE(fresh, "GC: no address is released while an interface may use it") {
+    auto const asked = request(cni::verb::gc, conf(with_ipam + ", " + valid_list));
+    std::string link_failure;
+    SUBCASE("the link says what it could not do") {
+        link_failure = now.finds["link.gc"] = "could not delete veth1";
+    }
+    SUBCASE("the link throws") {
+        now.break_down("link.gc");
+        link_failure = "link.gc broke down";
+    }
+    CHECK(gc(asked).message == link_failure + "; no address was released: interfaces that may use them are left");
+    CHECK_FALSE(now.did("ipam.gc"));
+}
+
+TEST_CASE_FIXTURE(fresh, "ADD: a result that cannot be printed is taken back") {
+    auto const error = error_of([] {
+        plugin::add(request(cni::verb::add, conf(with_ipam)),
+                    [](std::string const&) { throw cni::error{cni::code::io_failure, "nobody reads"}; });
+    });
+    CHECK(error.code == cni::code::io_failure);
+    CHECK(error.message == "nobody reads");
+    CHECK(now.did("undo nat"));
+    CHECK(now.did("undo link"));
+    CHECK(now.did("undo ipam"));
 }
 
 TEST_CASE_FIXTURE(fresh, "GC: an address is surely garbage only if all valid ones are known") {
