@@ -34,6 +34,8 @@ class checker {
             where = join_paths(base_, relative);
         else
             where = join_paths(path_of(*here_), relative);
+        for (config::fault const& one : faults_) // two structs of one type that are read from the same object
+            if (one.path == where && one.message == message) return;
         std::size_t const offset = locate(source_, where);
         faults_.push_back(
             {fault_kind::value, offset, position_of(source_, offset), std::move(where), message});

@@ -38,6 +38,10 @@ static_assert(faults(R"({"plugins": [{"hairpinMode": true, "promiscMode": true, 
               "1:65: $.plugins[0].ipam: expected an object, found a number\n"
               "1:68: $.plugins[0]: unknown key `more`");
 
+// two parts of one type are checked, and say the same of the same keys: once
+static_assert(to_string(read<all_of<demo::bridge, demo::bridge>>(R"({"hairpinMode": true, "promiscMode": true})").faults) ==
+              "1:38: $.promiscMode: excludes `hairpinMode`");
+
 // whoever knows more adds faults of its own
 static_assert([] {
     constexpr std::string_view source = "{\"plugins\": [\n {\"ipMasqBackend\": \"iptables\", \"ipam\": {}}]}";

@@ -109,6 +109,11 @@ template <class Ipam> struct slots {
 
 struct nothing {};
 
+/// For whoever reads it later.
+struct slice {
+    raw runtimeConfig;
+};
+
 struct tagged {
     text type;
     static constexpr bool open = true;
@@ -132,5 +137,6 @@ BOOST_HANA_ADAPT_STRUCT(demo::ips_at_run_time, ips);
 BOOST_HANA_ADAPT_STRUCT(demo::bridge, bridge, isGateway, hairpinMode, promiscMode, mtu, level, ipMasqBackend,
                         vlanTrunk, runtimeConfig, prevResult, capabilities, attachments);
 BOOST_HANA_ADAPT_STRUCT(demo::nothing);
+BOOST_HANA_ADAPT_STRUCT(demo::slice, runtimeConfig);
 BOOST_HANA_ADAPT_STRUCT(demo::tagged, type);
 BOOST_HANA_ADAPT_STRUCT(demo::conflist, cniVersion, name, plugins);

@@ -206,6 +206,14 @@ static_assert([] {
            read_part<demo::trunk>(whole, {}, "$").ok();
 }());
 
+// ---- a slice of what others read: they are still read together, so that a key of one is not unknown to the other
+static_assert([] {
+    auto const one = read<all_of<demo::slice, demo::bridge, demo::slots<demo::addresses>>>(
+        R"({"runtimeConfig": {"mac": "m", "ips": ["i"]}})", strict);
+    return one.ok() && get<demo::slice>(one.value).runtimeConfig.json == R"({"mac": "m", "ips": ["i"]})" &&
+           get<demo::bridge>(one.value).runtimeConfig.mac == "m";
+}());
+
 TEST_CASE("the same at run time, with values that outlive the text") {
     demo::bridge kept;
     {

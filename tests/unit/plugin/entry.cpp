@@ -68,7 +68,7 @@ TEST_CASE("keys that nobody has are faults of the user's file, and nothing to a 
 
 TEST_CASE("a key of two slots is one key: its fault is told once") {
     auto const text = faults(conf(R"("level": true)"));
-    CHECK(text == "1:69: $.level: expected an integer, found a boolean");
+    CHECK(text == "1:67: $.level: expected an integer, found a boolean");
 }
 
 TEST_CASE("whose type the IPAM has") {
@@ -82,7 +82,7 @@ TEST_CASE("whose type the IPAM has") {
 
 TEST_CASE("a policy's check is told of what it stands in") {
     CHECK(faults(conf(R"("flag": true)")) == "");
-    CHECK(faults(conf(R"("flag": true, "ipam": {"type": "fake"})")) == "1:67: $.flag: not with an IPAM");
+    CHECK(faults(conf(R"("flag": true, "ipam": {"type": "fake"})")) == "1:66: $.flag: not with an IPAM");
     CHECK(faults(conf(R"("flag": true)", "1.0.0")) == "1:1: $: not in 1.0.0");
 }
 

@@ -92,6 +92,15 @@ class reader {
         if (in_.peek() == 'n') {
             (absent(targets), ...);
             in_.skip();
+        } else if constexpr (sizeof...(Targets) > 1 && (std::same_as<Targets, raw> || ...)) {
+            // The others are read together, so that a key of one is not unknown to the next.
+            char const* const start = in_.at();
+            std::string_view const slice = in_.skip();
+            auto const rest = std::tuple_cat(unless_raw(targets, slice)...);
+            if constexpr (std::tuple_size_v<decltype(rest)> != 0) {
+                in_.go(start);
+                std::apply([&](auto&... others) { value(here, others...); }, rest);
+            }
         } else if constexpr ((is_object<Targets> && ...)) {
             if (in_.peek() != '{') return mismatch(here, "an object");
             std::apply([&](auto&... parts) { object(here, parts...); }, std::tuple_cat(parts_of(targets)...));
@@ -116,6 +125,13 @@ class reader {
             if constexpr (is_vector<typename Target::value_type> ||
                           std::same_as<typename Target::value_type, raw>)
                 target.reset();
+    }
+
+    template <class Target> static constexpr auto unless_raw(Target& target, std::string_view slice) {
+        if constexpr (std::same_as<Target, raw>)
+            return target.json = slice, std::tuple<>{};
+        else
+            return std::tuple<Target&>(target);
     }
 
     template <class Target> constexpr void single(frame const& here, Target& target) {
