@@ -37,6 +37,7 @@ printed run(std::map<std::string, std::string> const& environment, std::string c
     REQUIRE(::mkdtemp(directory) != nullptr);
     std::string const base = directory;
     std::ofstream{base + "/in"} << input;
+    std::fflush(nullptr); // else the child writes what is left, too
     pid_t const child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
