@@ -228,6 +228,7 @@ concept netlink_backend = std::default_initializable<Netlink> &&
                               // Copies are one hold; to be told no loses it, so that the last one that asks is told
                               // yes. The kernel drops it with the process.
                               { netlink.hold(name).alone() } -> std::same_as<bool>;
+                              requires std::default_initializable<decltype(netlink.hold(name))>; // none
                               // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
                               // in what is read
                               {

@@ -109,8 +109,7 @@ class delegate {
                                      done.err.empty()
                                          ? "netplugin failed with no error message: " + done.ending() + where()
                                          : "netplugin failed: " + cni::quoted(done.err) + where()};
-                auto const error = cni::read_error(done.out);
-                throw cni::error{error.code(), error.message() + where(), error.details()};
+                throw cni::read_error(done.out);
             }
             std::fwrite(done.err.data(), 1, done.err.size(), stderr);
             return std::move(done.out);
@@ -124,7 +123,7 @@ class delegate {
             }
         }
 
-        /// Its errors say whose they are: the runtime shows them as this plugin's.
+        /// For what it did not say itself, and the runtime shows as this plugin's.
         std::string where() const { return " (IPAM plugin " + name + ")"; }
     };
 

@@ -37,6 +37,10 @@ struct real_world {
     sys::fd host_file{};
     std::string host = test::new_namespace(host_file);
 
+    real_world() { // a failed ADD does not take forwarding back, so it is no trace of one
+        backends::libnl netlink;
+        for (auto family : {net::family::ipv4, net::family::ipv6}) netlink.set_sysctl(link::forwarding_sysctl(family), "1");
+    }
     std::string pod(int n) const { return pods[static_cast<std::size_t>(n)]; }
     std::string state() const {
         std::string text = test::network_state<backends::libnl>();

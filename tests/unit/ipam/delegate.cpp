@@ -127,11 +127,11 @@ TEST_CASE("delegate passes errors on, and calls DEL after a failed ADD") {
             R"([ $CNI_COMMAND = DEL ] || { echo '{"code": 123, "msg": "no", "details": "more"}'; exit 1; })") ==
         "123 no|more");
     CHECK(directory.content("log") == "ADD\nDEL\n");
-    CHECK(failure_of(directory, "exit 3") == "999 netplugin failed with no error message: exit status 3|");
+    CHECK(failure_of(directory, "exit 3") == "999 netplugin failed with no error message: exit status 3 (IPAM plugin fake)|");
     CHECK(failure_of(directory, "kill -9 $$") ==
-          "999 netplugin failed with no error message: signal: Killed|");
+          "999 netplugin failed with no error message: signal: Killed (IPAM plugin fake)|");
     CHECK(failure_of(directory, "echo 'it \"broke\"' >&2; exit 1") ==
-          "999 netplugin failed: \"it \\\"broke\\\"\\n\"|");
+          "999 netplugin failed: \"it \\\"broke\\\"\\n\" (IPAM plugin fake)|");
     CHECK(failure_of(directory, "echo panic; exit 1")
               .find("999 netplugin failed but error parsing its diagnostic message \"panic\\n\": ") == 0);
     CHECK(failure_of(directory, "echo nonsense").find("6 could not parse the result: ") == 0);
@@ -145,7 +145,7 @@ TEST_CASE("what the DEL after a failed ADD could not do is reported by the rollb
     CHECK_THROWS_AS(ipam::delegate{}.add(attachment(), directory.settings_for(), undo), cni::error);
     CHECK(undo.undo() ==
           std::vector<std::string>{"could not release the address with fake: netplugin failed with no "
-                                   "error message: exit status 1"});
+                                   "error message: exit status 1 (IPAM plugin fake)"});
 }
 
 TEST_CASE("a later failure of the caller's ADD is followed by DEL") {

@@ -186,10 +186,10 @@ TEST_CASE("host_local refuses a second address of a set and keeps the first") {
     data.write("10.0.0.9", "b");           // old format
     CHECK(failure(attachment("a"), with) ==
           "999 failed to allocate for range 0: 10.0.0.200 has been allocated to a, "
-          "duplicate allocation is not allowed");
+          "duplicate allocation is not allowed; DEL its interface eth0 first");
     CHECK(failure(attachment("b"), with) ==
           "999 failed to allocate for range 0: 10.0.0.9 has been allocated to b, "
-          "duplicate allocation is not allowed");
+          "duplicate allocation is not allowed; DEL its interface eth0 first");
     with.cni_args.IP = asked("10.0.0.50");
     CHECK(failure(attachment("a"), with) != "");
     CHECK(data.held() == std::map<std::string, std::string>{{"10.0.0.200", "a\r\neth0"}, {"10.0.0.9", "b"}});

@@ -158,7 +158,7 @@ TEST_CASE("a directory of ours is the reference's, and the other way round") {
     CHECK_THROWS_WITH_AS(
         add(attachment("b"), with),
         "failed to allocate for range 0: 10.0.0.3 has been allocated to b, duplicate allocation is "
-        "not allowed",
+        "not allowed; DEL its interface eth0 first",
         cni::error);
     CHECK(data.held().size() == 3); // unlike the reference's, our failing add keeps what was there
 

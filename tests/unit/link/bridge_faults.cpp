@@ -155,13 +155,11 @@ TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
         prepare();
         recording::faults::clear();
         recording::journal::clear();
-        {
-            cni::rollback undo;
-            REQUIRE_NOTHROW(add(pod_one(), config, lease, undo));
-            undo.commit();
-        }
+        cni::rollback success;
+        REQUIRE_NOTHROW(add(pod_one(), config, lease, success));
         unsigned const calls = recording::faults::calls();
         auto const all = commands();
+        success.commit();
         CHECK(calls > 8);
         unsigned thrown = 0;
         for (int error : {EIO, ENOMEM, EEXIST}) {

@@ -20,6 +20,9 @@ struct recorded_world {
         recording::reset();
         recording::nft::reset();
         for (int i = 0; i < 3; ++i) pod(i);
+        // A failed ADD does not take forwarding back, so it is no trace of one.
+        recording::netlink host;
+        for (auto family : {net::family::ipv4, net::family::ipv6}) host.set_sysctl(link::forwarding_sysctl(family), "1");
     }
     std::string pod(int n) const {
         std::string const path = "/run/netns/pod" + std::to_string(n);

@@ -91,7 +91,7 @@ TEST_CASE_FIXTURE(fresh, "a verb refuses faults, but for DEL and GC, which do wh
         "cni.dev/valid-attachments": [], "prevResult": {"ips": [{"address": "10.1.0.7/16"}]})");
     for (auto const verb : {cni::verb::add, cni::verb::check, cni::verb::status}) {
         auto const error = error_of([&] {
-            verb == cni::verb::add     ? void(added<plugin>(request(verb, text)))
+            verb == cni::verb::add     ? void(fakes::added<plugin>(request(verb, text)))
             : verb == cni::verb::check ? plugin::check(request(verb, text))
                                        : plugin::status(request(verb, text));
         });
@@ -116,12 +116,12 @@ TEST_CASE_FIXTURE(fresh, "a verb refuses wrong CNI_ARGS, but for DEL and GC") {
         one.args = std::move(args);
         return one;
     };
-    auto error = error_of([&] { added<plugin>(asked(cni::verb::add, "UNKNOWN=1;MAC=x")); });
+    auto error = error_of([&] { fakes::added<plugin>(asked(cni::verb::add, "UNKNOWN=1;MAC=x")); });
     CHECK(error.code() == cni::code::invalid_environment);
     CHECK(error.message().find("MAC=x") != std::string::npos);
     CHECK(error.message().find("unknown args [\"UNKNOWN=1\"]") != std::string::npos);
     CHECK(now.trace.empty());
-    error = error_of([&] { added<plugin>(asked(cni::verb::add, "UNKNOWN=1;IgnoreUnknown=1")); });
+    error = error_of([&] { fakes::added<plugin>(asked(cni::verb::add, "UNKNOWN=1;IgnoreUnknown=1")); });
     CHECK(error.message() == "nothing was thrown");
     error = error_of([&] { plugin::del(asked(cni::verb::del, "UNKNOWN=1;MAC=x;FROM_ENV=e;=;")); });
     CHECK(error.message() == "nothing was thrown");
@@ -133,13 +133,13 @@ TEST_CASE_FIXTURE(fresh, "a verb refuses wrong CNI_ARGS, but for DEL and GC") {
 TEST_CASE_FIXTURE(fresh, "each source reaches the slots that have the key") {
     auto asked = request(cni::verb::add, conf(all_sources));
     asked.args = "FROM_ENV=e;IP=10.1.0.9;MAC=02:00:00:00:00:01";
-    added<plugin>(asked);
+    fakes::added<plugin>(asked);
     CHECK(settings_of["link"] == told{.level = 1, .from_runtime = "r", .from_args = "a", .from_env = "e"});
     CHECK(settings_of["nat"] == settings_of["link"]);
     CHECK(settings_of["ipam"] == told{.level = 2, .from_runtime = "r", .from_args = "", .from_env = "10.1.0.9"});
     CHECK(now.request == asked.args); // and the request as it came
     settings_of.clear();
-    added<plugin>(request(cni::verb::add, conf()));
+    fakes::added<plugin>(request(cni::verb::add, conf()));
     CHECK(settings_of["link"] == told{});
     CHECK(settings_of["ipam"] == told{});
 }

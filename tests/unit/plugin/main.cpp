@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(fresh, "each verb is called, and only ADD and VERSION print") 
     fakes::reset();
     auto const added = run(environment("ADD"), conf());
     CHECK(added.status == 0);
-    CHECK(added.out == plugin::add(fakes::request(cni::verb::add, conf())));
+    CHECK(added.out == fakes::added<plugin>(fakes::request(cni::verb::add, conf())));
     auto const version = run({{"CNI_COMMAND", "VERSION"}}, "not read");
     CHECK(version.status == 0);
     CHECK(version.out == cni::version_output());

@@ -36,7 +36,7 @@ template <class Verb> failure error_of(Verb&& verb) {
     return {};
 }
 template <class Plugin = plugin> failure add(cni::request const& asked) {
-    return error_of([&] { added<Plugin>(asked); });
+    return error_of([&] { fakes::added<Plugin>(asked); });
 }
 template <class Plugin = plugin> failure del(cni::request const& asked) {
     return error_of([&] { Plugin::del(asked); });
@@ -68,7 +68,7 @@ std::string const previous_result =
 // ADD
 
 TEST_CASE_FIXTURE(fresh, "ADD: IPAM, link, NAT") {
-    CHECK(added<plugin>(request(cni::verb::add, conf())) == R"({
+    CHECK(fakes::added<plugin>(request(cni::verb::add, conf())) == R"({
     "cniVersion": "1.1.0",
     "interfaces": [
         {
@@ -142,7 +142,7 @@ TEST_CASE_FIXTURE(fresh, "layer 2: without an IPAM") {
         auto const asked = [&](cni::verb verb, std::string const& more = "") {
             return request(verb, conf(none + (none.empty() || more.empty() ? "" : ", ") + more));
         };
-        added<plugin>(asked(cni::verb::add));
+        fakes::added<plugin>(asked(cni::verb::add));
         plugin::del(asked(cni::verb::del));
         plugin::check(asked(cni::verb::check, previous_result));
         plugin::status(asked(cni::verb::status));
@@ -172,7 +172,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
         "interfaces": [{"name": "lo", "sandbox": "/x"}, {"name": "host"}],
         "ips": [{"version": "4", "address": "10.9.0.2/24", "interface": 0}],
         "routes": [{"dst": "10.8.0.0/16"}], "dns": {"nameservers": ["10.9.0.1"]}})";
-    CHECK(added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before, "1.0.0"))) == R"({
+    CHECK(fakes::added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before, "1.0.0"))) == R"({
     "cniVersion": "1.0.0",
     "dns": {
         "nameservers": [
@@ -215,7 +215,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
     ]
 })");
     now.lease.dns = {};
-    CHECK(added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") != std::string::npos);
+    CHECK(fakes::added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") != std::string::npos);
     now.trace.clear();
     auto const error = add(request(cni::verb::add, conf(with_ipam + R"(, "prevResult": {"ips": 7})")));
     CHECK(error.code == cni::code::decoding_failure);
@@ -226,7 +226,7 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
 TEST_CASE_FIXTURE(fresh, "ADD: dns of the configuration takes the place of the IPAM's") {
     now.lease.dns = {.nameservers = {"10.1.0.1"}, .domain = "ipam"};
     auto const printed = [](std::string const& more) {
-        auto const text = added<plugin>(request(cni::verb::add, conf(with_ipam + more)));
+        auto const text = fakes::added<plugin>(request(cni::verb::add, conf(with_ipam + more)));
         auto const at = text.find("\"dns\"");
         return at == text.npos ? "" : text.substr(at, text.find('}', at) - at);
     };
@@ -498,7 +498,7 @@ using alone = ipam_plugin<fakes::ipam>;
 TEST_CASE_FIXTURE(fresh, "an IPAM plugin: each verb is the Ipam's") {
     std::string const text = conf(with_ipam + ", " + valid_list + ", " + previous_result);
     now.lease.ips.front().gateway = ip("10.1.0.1");
-    CHECK(alone::add(request(cni::verb::add, text)) == R"({
+    CHECK(fakes::added<alone>(request(cni::verb::add, text)) == R"({
     "cniVersion": "1.1.0",
     "ips": [
         {
@@ -519,16 +519,15 @@ TEST_CASE_FIXTURE(fresh, "an IPAM plugin: each verb is the Ipam's") {
     CHECK(error_of([&] { alone::check(request(cni::verb::check, text)); }).message == "no lease");
     now.finds["ipam.status"] = "full";
     CHECK(error_of([&] { alone::status(request(cni::verb::status, text)); }).code == cni::code::plugin_not_available);
-    CHECK(alone::name == "fake");
 }
 
 TEST_CASE_FIXTURE(fresh, "an IPAM plugin: needs an IPAM to be configured, and its own") {
-    auto const error = error_of([] { alone::add(request(cni::verb::add, conf(""))); });
+    auto const error = error_of([] { fakes::added<alone>(request(cni::verb::add, conf(""))); });
     CHECK(error.code == cni::code::invalid_network_config);
     CHECK(error.message == "IPAM config missing 'ipam' key");
     CHECK(error_of([] { alone::del(request(cni::verb::del, conf(""))); }).message == error.message);
     CHECK(error_of([] {
-              alone::add(request(cni::verb::add, conf(R"("ipam": {"type": "dhcp"})")));
+              fakes::added<alone>(request(cni::verb::add, conf(R"("ipam": {"type": "dhcp"})")));
           }).code == cni::code::invalid_network_config);
     CHECK(now.trace.empty());
 }

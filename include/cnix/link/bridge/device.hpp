@@ -36,7 +36,10 @@ template <netlink_backend Netlink>
 class bridge_device {
   public:
     bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port, cni::rollback& undo)
-        : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)}, hold_{open(undo)} {}
+        : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)},
+          hold_{std::make_shared<hold>()} {
+        open(undo);
+    }
 
     netlink::link const& link() const noexcept { return link_; }
 
@@ -97,36 +100,35 @@ class bridge_device {
         return names;
     }
 
-    hold open(cni::rollback& undo) {
+    void open(cni::rollback& undo) {
         // First the hold: what is found then can only be deleted by others than cnix.
-        auto held = host_.hold(config_.bridge);
+        *hold_ = host_.hold(config_.bridge);
         auto found = host_.find_link(config_.bridge);
+        if (!found || found->group == provisional)
+            on_failure(undo, "delete the bridge " + config_.bridge.str(), [name = config_.bridge](Netlink& netlink) {
+                if (auto const now = netlink.find_link(name); now && now->group == provisional) netlink.delete_link(now->index);
+            });
         for (int attempt = 0; !found; ++attempt) {
             if (attempt == 10)
                 throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
             make();
-            held = host_.hold(config_.bridge);
+            *hold_ = host_.hold(config_.bridge);
             found = host_.find_link(config_.bridge);
-            if (!found) continue;
-            try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
+            if (found) try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
         }
         link_ = *found;
         if (link_.kind != "bridge")
             throw cni::error{cni::code::invalid_network_config,
                              "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
                                  "\" already exists but is not a bridge; remove it, or set another `bridge`"};
-        if (link_.group == provisional) {
+        if (link_.group == provisional)
             undo.on_success([index = link_.index] { Netlink{}.change_link(index, {.group = 0}); });
-            on_failure(undo, held, "delete the bridge " + link_.name, [index = link_.index](Netlink& netlink) {
-                if (auto const now = netlink.find_link(index); now && now->group == provisional) netlink.delete_link(index);
-            });
-        } else if (!link_.mac.is_zero()) { // without ports, a bridge keeps the MAC address it took from the last one
-            on_failure(undo, held, "give its MAC address back to the bridge " + link_.name,
+        else if (!link_.mac.is_zero()) // without ports, a bridge keeps the MAC address it took from the last one
+            on_failure(undo, "give its MAC address back to the bridge " + link_.name,
                        [index = link_.index, mac = link_.mac](Netlink& netlink) {
                            if (auto const now = netlink.find_link(index); now && now->mac != mac)
                                netlink.change_link(index, {.mac = mac});
                        });
-        }
         netlink::link_change change;
         if (!link_.up) change.up = true;
         if (config_.promiscMode && !link_.promiscuous) change.promiscuous = true;
@@ -136,11 +138,10 @@ class bridge_device {
             if (change.up) back.up = false;
             if (change.promiscuous) back.promiscuous = false;
             if (change.vlan_filtering) back.vlan_filtering = false;
-            on_failure(undo, held, "restore the bridge " + link_.name,
+            on_failure(undo, "restore the bridge " + link_.name,
                        [index = link_.index, back](Netlink& netlink) { netlink.change_link(index, back); });
             host_.change_link(link_.index, change); // what fails may have been done in part
         }
-        return held;
     }
 
     void make() {
@@ -221,13 +222,9 @@ class bridge_device {
 
     template <class F>
     void on_failure(cni::rollback& undo, std::string what, F undo_change) {
-        on_failure(undo, hold_, std::move(what), std::move(undo_change));
-    }
-    template <class F>
-    void on_failure(cni::rollback& undo, hold const& held, std::string what, F undo_change) {
-        undo.on_failure(std::move(what), [held, alone = alone_, name = config_.bridge, own = own_ports_, undo_change] {
+        undo.on_failure(std::move(what), [held = hold_, alone = alone_, name = config_.bridge, own = own_ports_, undo_change] {
             Netlink netlink;
-            if (!*alone) *alone = held.alone(); // one answer for all of a failed ADD's steps
+            if (!*alone) *alone = held->alone(); // one answer for all of a failed ADD's steps
             if (!**alone) return;               // another ADD is using the bridge
             auto const links = netlink.links();
             auto const device = ranges::find(links, name.view(), &netlink::link::name);
@@ -243,7 +240,7 @@ class bridge_device {
     std::vector<std::string> own_ports_;
     std::shared_ptr<std::optional<bool>> alone_ = std::make_shared<std::optional<bool>>();
     netlink::link link_;
-    hold hold_;
+    std::shared_ptr<hold> hold_; ///< also of the steps of a rollback, which come after this object's end
 };
 
 /// Appends what of the bridge differs from what ADD made or found, given ADD's result. Promiscuous mode may be others' doing.
