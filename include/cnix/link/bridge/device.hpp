@@ -117,6 +117,7 @@ class bridge_device {
             if (found) try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
         }
         link_ = *found;
+        mac_is_set_ = link_.group == provisional;
         if (link_.kind != "bridge")
             throw cni::error{cni::code::invalid_network_config,
                              "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
@@ -205,7 +206,10 @@ class bridge_device {
                    [index = device.index, gateway](Netlink& netlink) { netlink.delete_address(index, gateway); });
         // A bridge that others made gets the lowest MAC address of its ports, and changes it with them: pods would lose their
         // gateway. Setting the one it has pins it. (Without ports it may have none yet.)
-        if (device.index == link_.index) host_.change_link(link_.index, {.mac = link_.mac.is_zero() ? random_mac() : link_.mac});
+        if (device.index == link_.index && !mac_is_set_) {
+            host_.change_link(link_.index, {.mac = link_.mac.is_zero() ? random_mac() : link_.mac});
+            mac_is_set_ = true;
+        }
     }
 
     /// A sysctl that this kernel does not have stays out of it.
@@ -241,6 +245,7 @@ class bridge_device {
     std::shared_ptr<std::optional<bool>> alone_ = std::make_shared<std::optional<bool>>();
     netlink::link link_;
     std::shared_ptr<hold> hold_; ///< also of the steps of a rollback, which come after this object's end
+    bool mac_is_set_ = false;
 };
 
 /// Appends what of the bridge differs from what ADD made or found, given ADD's result. Promiscuous mode may be others' doing.
