@@ -42,11 +42,17 @@ constexpr std::string_view constant =
     R"({"name": "n", "level": 3, "ipam": {"type": "fake", "level": 4, "pool": "p"}, "runtimeConfig": {"fromRuntime": "r"}})";
 static_assert([] {
     plugin::entry const read{constant, config::strict};
-    return read.faults().empty() && read.has_ipam() && read.ipam_type() == "fake" &&
-           read.settings<fakes::link>().config.level == 3 && read.settings<fakes::nat>().config.level == 3 &&
-           read.settings<fakes::ipam>().config.level == 4 && read.settings<fakes::ipam>().config.pool == "p" &&
-           read.settings<fakes::nat>().runtime.fromRuntime == "r";
+    return read.faults().empty() && read.has_ipam() && read.ipam_type() == "fake";
 }());
+
+TEST_CASE("a slot's settings, also of two slots with one config type") {
+    plugin::entry const read{constant};
+    CHECK(read.settings<fakes::link>().config.level == 3);
+    CHECK(read.settings<fakes::nat>().config.level == 3);
+    CHECK(read.settings<fakes::ipam>().config.level == 4);
+    CHECK(read.settings<fakes::ipam>().config.pool == "p");
+    CHECK(read.settings<fakes::nat>().runtime.fromRuntime == "r");
+}
 
 TEST_CASE("faults have the place, the path and the remedy") {
     CHECK(faults(conf()) == "");
