@@ -48,7 +48,7 @@ TEST_CASE("laws") {
 TEST_CASE_FIXTURE(node, "the first pod of a default gateway, the next one, and DEL") {
     add({.isDefaultGateway = true}, laws::lease({"10.1.0.2/16", "fd00::2/64"}));
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> up type bridge
+          R"(ip link add cni0 address <MAC> group 1668180344 up type bridge
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
 ip link add veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
@@ -66,6 +66,7 @@ sysctl -qw net/ipv6/conf/cni0/keep_addr_on_down=1
 ip addr add fd00::1/64 dev cni0 nodad
 sysctl -qw net/ipv4/ip_forward=1
 sysctl -qw net/ipv6/conf/all/forwarding=1
+ip link set dev cni0 group 0
 )");
     recording::journal::clear();
     add(pod_one("mynet", "c2", 1), bridge_settings({.isDefaultGateway = true}), laws::lease({"10.1.0.3/16"}));
@@ -94,7 +95,7 @@ TEST_CASE_FIXTURE(node, "a VLAN with a gateway, a trunk, the spoof check, hairpi
          .portIsolation = true},
         laws::lease({"10.1.0.2/16"}));
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> mtu 1400 up type bridge vlan_filtering 1
+          R"(ip link add cni0 address <MAC> mtu 1400 group 1668180344 up type bridge vlan_filtering 1
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
 ip link add veth3c9666c274d address <port MAC> mtu 1400 group 1657830625 master cni0 type veth peer name eth0 address <MAC> mtu 1400 netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
@@ -130,6 +131,7 @@ ip link set dev veth2b5c95663ad up
 ip link set dev cni0.100 up
 ip addr add 10.1.0.1/16 brd + dev cni0.100
 sysctl -qw net/ipv4/ip_forward=1
+ip link set dev cni0 group 0
 )");
 }
 
@@ -161,11 +163,12 @@ sysctl -qw net/ipv4/ip_forward=1
 TEST_CASE_FIXTURE(node, "layer 2, with an interface that stays down") {
     add({.disableContainerInterface = true}, {});
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> up type bridge
+          R"(ip link add cni0 address <MAC> group 1668180344 up type bridge
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
 ip link add veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
 ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0' group 0
+ip link set dev cni0 group 0
 )");
 }
 

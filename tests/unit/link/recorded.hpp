@@ -59,6 +59,11 @@ struct recorded_node : recorded_world {
     recorded_bridge bridge{};
     recording::netlink host{};
 
+    recorded_node() {
+        for (auto family : {net::family::ipv4, net::family::ipv6}) host.set_sysctl(link::forwarding_sysctl(family), "0");
+        recording::journal::clear();
+    }
+
     static cni::attachment pod_one(std::string_view network = "mynet", std::string_view container = "c1", int n = 0) {
         auto one = laws::attachment(network, container);
         one.netns = "/run/netns/pod" + std::to_string(n);
