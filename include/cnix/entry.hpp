@@ -3,7 +3,7 @@
 #include <cnix/cni/error.hpp>
 #include <cnix/cni/network_config.hpp>
 #include <cnix/cni/request.hpp>
-#include <cnix/concepts/settings.hpp>
+#include <cnix/concepts/ipam_policy.hpp>
 #include <cnix/config/read.hpp>
 
 #include <optional>
@@ -59,7 +59,7 @@ struct own_keys {
     using type = typename Policy::config;
 };
 template <class Policy>
-    requires requires { typename Policy::lease; Policy::type; }
+    requires is_ipam<Policy>
 struct own_keys<Policy> {
     using type = ipam_key<Policy>;
 };
@@ -122,7 +122,7 @@ class entry {
 
     template <class Policy>
     constexpr void check(entry_facts const& facts, config::checker& found) {
-        if constexpr (requires { Policy::type; })
+        if constexpr (is_ipam<Policy>)
             if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
                 found.fault("ipam.type", config::concat("this plugin's addresses come from `", std::string_view{Policy::type},
                                                         "`; for any other IPAM plugin use `bridge-delegate`"));

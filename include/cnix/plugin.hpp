@@ -7,6 +7,7 @@
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
 
 #include <range/v3/algorithm/contains.hpp>
 
@@ -60,11 +61,10 @@ void collect(findings& found, Step&& step) {
     }
 }
 
-/// Whether an Ipam serves the `ipam.type`.
-template <class Ipam>
-constexpr bool answers_to(std::string_view type) {
-    return std::string_view{Ipam::type}.empty() || type == Ipam::type;
-}
+template <class Policy>
+concept tells_families = is_ipam<Policy> && requires(settings<Policy> const& settings) {
+    { Policy::families(settings) } -> std::same_as<std::vector<net::family>>;
+};
 
 /// A policy with what it was told.
 template <class Policy>
@@ -84,6 +84,7 @@ class call {
             one.settings = entry_.template settings<Policy>();
             one.settings.request = request;
         });
+        if (request.verb == cni::verb::status) tell_families();
         auto const wrong_args = std::apply(
             [&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); }, std::tie(at<Slots>()...));
         bool const lenient = request.verb == cni::verb::del || request.verb == cni::verb::gc;
@@ -100,23 +101,12 @@ class call {
     slot<Policy>& at() {
         return boost::hana::at_c<index_of<Policy, Slots...>>(slots_);
     }
-    /// Every slot, but for an Ipam that the configuration does without.
-    template <class F>
-    void each_asked_for(F f) {
-        boost::hana::for_each(slots_, [&]<class Policy>(slot<Policy>& one) {
-            if constexpr (requires { Policy::type; })
-                if (!entry_.has_ipam()) return;
-            f(one);
-        });
-    }
-
-    template <class F>
-    void each_in_reverse(F f) {
-        boost::hana::for_each(boost::hana::reverse(boost::hana::make_tuple(&at<Slots>()...)), [&](auto* one) {
-            if constexpr (requires { std::remove_reference_t<decltype(one->policy)>::type; })
-                if (!entry_.has_ipam()) return;
-            f(*one);
-        });
+    /// Why the network's addresses are not this composition's to release; empty if they are.
+    template <class Ipam>
+    std::string other_ipam() const {
+        if (!entry_.has_ipam() || std::string_view{Ipam::type}.empty() || entry_.ipam_type() == Ipam::type) return {};
+        return "`ipam.type` is \"" + std::string{entry_.ipam_type()} + "\", and this plugin's is \"" +
+               std::string{std::string_view{Ipam::type}} + "\"";
     }
 
     cni::attachment attachment() const {
@@ -139,18 +129,18 @@ class call {
         if (!keep)
             throw cni::error{cni::code::invalid_network_config,
                              "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage"};
-        each_asked_for([&]<class Policy>(slot<Policy>& one) {
-            if constexpr (requires { Policy::type; }) keep->know_addresses(held_by(*keep, one));
+        each(types, [&]<class Policy>(slot<Policy>& one) {
+            if constexpr (is_ipam<Policy>)
+                if (other_ipam<Policy>().empty()) keep->know_addresses(held_by(*keep, one));
         });
         // As DEL does: the addresses last, and only if no interface that uses them is left.
         findings found;
         bool attached = false;
-        each_in_reverse([&]<class Policy>(slot<Policy>& one) {
-            constexpr bool is_ipam = requires { Policy::type; };
-            constexpr bool is_link = !is_ipam && requires { typename Policy::lease; };
-            if (is_ipam && attached) {
-                found.emplace_back("no address was released: interfaces that may use them are left");
-                return;
+        each(boost::hana::reverse(types), [&]<class Policy>(slot<Policy>& one) {
+            constexpr bool is_link = !is_ipam<Policy> && requires { typename Policy::lease; };
+            if constexpr (is_ipam<Policy>) {
+                std::string const why = attached ? "interfaces that may use them are left" : other_ipam<Policy>();
+                if (!why.empty()) return found.push_back("no address was released: " + why);
             }
             auto const before = found.size();
             collect(found, [&] { one.policy.gc(*keep, one.settings, found); });
@@ -161,11 +151,29 @@ class call {
 
     void status() {
         findings found;
-        each_asked_for([&](auto& one) { collect(found, [&] { one.policy.status(one.settings, found); }); });
+        each(types, [&](auto& one) { collect(found, [&] { one.policy.status(one.settings, found); }); });
         if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
     }
 
   private:
+    static constexpr auto types = boost::hana::tuple_t<Slots...>;
+
+    /// The slots of some types, in their order, but for an Ipam that the configuration does without.
+    template <class Types, class F>
+    void each(Types some, F f) {
+        boost::hana::for_each(some, [&]<class Policy>(boost::hana::basic_type<Policy>) {
+            if (!is_ipam<Policy> || entry_.has_ipam()) f(at<Policy>());
+        });
+    }
+
+    void tell_families() {
+        std::vector<net::family> families;
+        each(types, [&]<class Policy>(slot<Policy>& one) {
+            if constexpr (tells_families<Policy>) families = Policy::families(one.settings);
+        });
+        each(types, [&](auto& one) { one.settings.families = families; });
+    }
+
     /// The addresses of all valid attachments; nothing if the Ipam cannot tell of every one.
     template <class Ipam>
     std::optional<std::set<net::address>> held_by(cni::valid_attachments const& valid, slot<Ipam>& ipam) const {
@@ -268,14 +276,14 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         auto pod = Ns::find(request.netns);
         if (pod) refuse_own_netns(*pod, request);
         Ns* const maybe_pod = pod ? &*pod : nullptr;
-        bool const own_ipam = detail::answers_to<Ipam>(verb.entry().ipam_type());
+        std::string const other_ipam = verb.template other_ipam<Ipam>();
 
         detail::attempts attempt;
         // What cannot be told is searched by name, so a failure here is none of DEL's.
         detail::attempts{}([&] {
             if (auto const previous = verb.previous()) attachment.addresses = own_addresses(*previous, attachment);
         });
-        if (attachment.addresses.empty() && verb.entry().has_ipam() && own_ipam)
+        if (attachment.addresses.empty() && verb.entry().has_ipam() && other_ipam.empty())
             detail::attempts{}([&] {
                 if (auto const lease = ipam.find(attachment, ipam_settings))
                     for (cni::ip const& ip : lease->ips) attachment.addresses.push_back(ip.address.address());
@@ -296,12 +304,10 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         // An address that an interface may still use must not become another pod's; the runtime repeats the DEL.
         if (detached && verb.entry().has_ipam())
             attempt([&] {
-                if (!own_ipam)
+                if (!other_ipam.empty())
                     throw cni::error{cni::code::invalid_network_config,
-                                     "the address was not released: `ipam.type` is \"" +
-                                         std::string{verb.entry().ipam_type()} + "\", and this plugin's is \"" +
-                                         std::string{std::string_view{Ipam::type}} +
-                                         "\"; DEL with `bridge-delegate`, or the plugin that ADDed it"};
+                                     "the address was not released: " + other_ipam +
+                                         "; DEL with `bridge-delegate`, or the plugin that ADDed it"};
                 ipam.del(attachment, ipam_settings);
             });
         attempt.throw_if_failed();

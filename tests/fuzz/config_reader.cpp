@@ -39,7 +39,7 @@ template <class Type> reading<Type> read_and_check(std::string_view source, opti
         require(how.unknown == unknown_keys::fault ||
                     (each.kind != fault_kind::unknown_key && each.kind != fault_kind::duplicate_key),
                 "lenient reading takes unknown and duplicate keys");
-        if (each.kind == fault_kind::type || each.kind == fault_kind::value)
+        if (each.kind == fault_kind::type || each.kind == fault_kind::value || each.kind == fault_kind::check)
             require(locate(source, each.path) <= source.size(), "path leads into the text");
         last = each.offset;
     }

@@ -35,6 +35,8 @@ template <class Member> std::string assign_arg(Member& member, std::string_view 
     } else if constexpr (config::is_optional<Member>) {
         if constexpr (config::parsed_value<typename Member::value_type>) {
             using value_type = typename Member::value_type;
+            if constexpr (config::empty_is_absent<value_type>)
+                if (value.empty()) return member.reset(), std::string{};
             if (auto parsed = value_type::parse(value)) {
                 member = std::move(parsed);
                 return {};

@@ -53,7 +53,7 @@ struct route_keys {
     std::uint32_t advmss = 0;
     std::uint32_t priority = 0;
     std::optional<std::uint32_t> table;
-    std::optional<std::uint32_t> scope;
+    std::optional<std::uint8_t> scope;
 
     constexpr void check(config::checker& found) const {
         if (!dst) found.fault("", "`dst` is missing");

@@ -35,7 +35,7 @@ struct route {
     std::uint32_t advmss = 0;   ///< 0: the kernel's choice
     std::uint32_t priority = 0; ///< the metric; 0: the kernel's choice
     std::optional<std::uint32_t> table = {}; ///< absent: main (254)
-    std::optional<std::uint32_t> scope = {}; ///< rtnetlink's number: 0 global, 253 link, 254 host
+    std::optional<std::uint8_t> scope = {}; ///< rtnetlink's number: 0 global, 253 link, 254 host
 
     friend bool operator==(route const&, route const&) = default;
 };

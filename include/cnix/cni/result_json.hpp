@@ -104,8 +104,9 @@ class result_writer {
         number("mtu", one.mtu);
         if (!sorted_) number("advmss", one.advmss);
         number("priority", one.priority);
-        given(sorted_ ? "scope" : "table", sorted_ ? one.scope : one.table);
-        given(sorted_ ? "table" : "scope", sorted_ ? one.table : one.scope);
+        if (sorted_) given("scope", one.scope);
+        given("table", one.table);
+        if (!sorted_) given("scope", one.scope);
     }
 
     void dns(cni::dns const& d) {

@@ -23,6 +23,8 @@ namespace cnix {
 ///   gc        releases what the network's attachments hold that are not in the valid set; appends what could not be
 ///             done, and goes on.
 ///   status    appends why an ADD could not succeed now.
+///   families  (may be left out) those of the addresses that an ADD with these settings gives, each once, so that the other
+///             slots' status asks after them.
 ///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first;
 /// add, del leaves no trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace.
@@ -42,6 +44,11 @@ concept ipam_policy =
         { ipam.gc(valid, settings, found) } -> std::same_as<void>;
         { ipam.status(settings, found) } -> std::same_as<void>;
     };
+
+/// Whether a slot's policy is the Ipam, whatever else is wrong with it: its keys are in the `ipam` object, and without one it
+/// does nothing.
+template <class Policy>
+inline constexpr bool is_ipam = requires { Policy::type; };
 
 namespace archetypes {
 struct ipam {

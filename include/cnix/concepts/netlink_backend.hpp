@@ -114,7 +114,7 @@ struct route_spec {
     netlink::index device = 0;
     std::uint32_t priority = 0;           ///< 0: the kernel's choice (1024 for IPv6)
     std::uint32_t table = 254;            ///< RT_TABLE_MAIN
-    std::optional<std::uint32_t> scope{}; ///< absent: link without a gateway, else global
+    std::optional<std::uint8_t> scope{}; ///< absent: link without a gateway, else global
     std::uint32_t mtu = 0;                ///< RTAX_MTU; 0: not set
     std::uint32_t advmss = 0;             ///< RTAX_ADVMSS; 0: not set
     std::uint8_t protocol = 3;            ///< RTPROT_BOOT, what `ip route` writes

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/cni/request.hpp>
+#include <cnix/net/address.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -57,6 +58,7 @@ struct settings {
     args_type args{};              ///< its keys of `args.cni`
     cni_args_type cni_args{};      ///< its keys of CNI_ARGS
     cni::request request{};        ///< as sent, for a policy that passes the call on
+    std::vector<net::family> families{}; ///< of the addresses that an ADD gives, as far as the Ipam can tell
 };
 
 } // namespace cnix

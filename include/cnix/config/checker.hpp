@@ -11,9 +11,9 @@ namespace cnix::config {
 
 /// Takes what a check finds wrong. A config struct checks itself in
 /// `constexpr void check(cnix::config::checker& found) const;`
-/// which the reader calls for every struct it has read without a type or value fault. Whoever knows more than
-/// one struct knows (which keys a composition can honour, say) makes a checker of its own for the same source
-/// and adds to the same faults.
+/// which the reader calls for every struct it has read, whether or not all of it could be: a key with a fault has
+/// its default then. Whoever knows more than one struct knows (which keys a composition can honour, say) makes a
+/// checker of its own for the same source and adds to the same faults.
 class checker {
   public:
     /// `base` is the path of the object that the checks are about; `source` a JSON document that outlives the
@@ -26,7 +26,8 @@ class checker {
 
     /// Reports the value at `relative` (`path("ranges", 0, 1, "gateway")`; empty for the object itself) with
     /// a message that says what is wrong and what would be right. A path to an absent key is placed at the
-    /// nearest enclosing value.
+    /// nearest enclosing value. Left out if the value, or one inside it, could not be read: it may be none of the
+    /// user's.
     constexpr void fault(std::string_view relative, std::string_view message) {
         if (faults_.size() >= max_faults) return;
         text where;
@@ -34,11 +35,15 @@ class checker {
             where = join_paths(base_, relative);
         else
             where = join_paths(path_of(*here_), relative);
-        for (config::fault const& one : faults_) // two structs of one type that are read from the same object
+        for (config::fault const& one : faults_) {
+            bool const unread = one.kind == fault_kind::type || one.kind == fault_kind::value;
+            if (unread && detail::within(one.path, where)) return;
+            // Two structs of one type are read from the same object.
             if (one.path == where && one.message == message) return;
+        }
         std::size_t const offset = locate(source_, where);
         faults_.push_back(
-            {fault_kind::value, offset, position_of(source_, offset), std::move(where), message});
+            {fault_kind::check, offset, position_of(source_, offset), std::move(where), message});
     }
 
   private:

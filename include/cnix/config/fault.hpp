@@ -16,7 +16,8 @@ constexpr inline std::size_t max_faults = 64;
 enum class fault_kind {
     syntax,        ///< not JSON, longer than max_size, or nested deeper than max_depth
     type,          ///< another JSON type than the key takes
-    value,         ///< right type, but out of range, unparsable, or refused by a check
+    value,         ///< right type, but out of range or unparsable
+    check,         ///< read, but refused by a check of its struct or of the composition
     unknown_key,   ///< a key that no struct declares (strict reading only)
     duplicate_key, ///< a key given twice in one object (strict reading only)
 };

@@ -98,6 +98,12 @@ constexpr std::optional<step> take_step(std::string_view& path) {
     return one;
 }
 
+/// Whether `inner` is the path of a value in the value at `outer`, or of that itself.
+constexpr bool within(std::string_view inner, std::string_view outer) {
+    if (!inner.starts_with(outer)) return false;
+    return inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[';
+}
+
 } // namespace detail
 
 /// A relative path from keys and indices: `path("ranges", 0, 1, "gateway")` is `ranges[0][1].gateway`.

@@ -97,6 +97,10 @@ concept parsed_value = requires(std::string_view chars) {
     { Type::form } -> std::convertible_to<std::string_view>;
 };
 
+/// A parsed_value of which "" is none at all, where it is optional.
+template <class Type>
+concept empty_is_absent = parsed_value<Type> && requires { requires Type::empty_is_absent; };
+
 /// An enum with a list of words.
 template <class Type>
 concept worded_enum = std::is_enum_v<Type> && requires(Type value) {

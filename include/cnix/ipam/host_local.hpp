@@ -16,6 +16,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,7 +53,7 @@ class host_local {
         auto const dns = read_dns(settings.config);
         auto const sets = valid_range_sets(settings);
         auto const requested = match(requested_addresses(settings), sets);
-        std::string const data_dir{settings.config.dataDir.view()};
+        std::string const data_dir{settings.config.data_directory()};
 
         auto const taken = [&] {
             auto leases = lease_directory::open_or_create(data_dir, attachment.network);
@@ -71,7 +72,7 @@ class host_local {
 
     void del(cni::attachment const& attachment, settings<host_local> const& settings) {
         auto const leases =
-            lease_directory::open(std::string{settings.config.dataDir.view()}, attachment.network);
+            lease_directory::open(std::string{settings.config.data_directory()}, attachment.network);
         if (!leases) return;
         held_addresses const held = leases->held_by(attachment);
         for (net::address const& address : held.own)
@@ -119,7 +120,7 @@ class host_local {
 
     void gc(cni::valid_attachments const& valid, settings<host_local> const& settings, findings& found) {
         auto const leases =
-            lease_directory::open(std::string{settings.config.dataDir.view()}, valid.network());
+            lease_directory::open(std::string{settings.config.data_directory()}, valid.network());
         if (!leases) return;
         for (net::address const& address : leases->addresses()) {
             try {
@@ -142,7 +143,7 @@ class host_local {
         } catch (std::exception const& e) {
             found.push_back(std::string{"host-local: could not "} + e.what());
         }
-        std::string const data_dir{settings.config.dataDir.view()};
+        std::string const data_dir{settings.config.data_directory()};
         auto const network = cni::network_name::parse(settings.request.network);
         auto const unwritable = why_not_writable(network ? data_dir + '/' + network->str() : data_dir);
         if (unwritable) found.push_back("host-local: " + *unwritable);
@@ -169,6 +170,14 @@ class host_local {
         }
     }
 
+    static std::vector<net::family> families(settings<host_local> const& settings) {
+        std::set<net::family> families;
+        for (range_set const& set :
+             all_range_sets(settings.config, settings.runtime, [](std::string_view, std::string_view) {}))
+            families.insert(set.front().subnet.address().family());
+        return {families.begin(), families.end()};
+    }
+
   private:
     static constexpr std::string_view no_ranges =
         "host-local: no IP ranges specified: give `subnet` or `ranges`, or declare the capability `ipRanges`";
@@ -185,7 +194,7 @@ class host_local {
     }
 
     static std::string network_path(host_local_config const& config, cni::network_name const& network) {
-        return std::string{config.dataDir.view()} + '/' + network.str();
+        return std::string{config.data_directory()} + '/' + network.str();
     }
     static std::string fault_text(std::string_view path, std::string_view message) {
         return "host-local: " + (path.empty() ? std::string{} : '`' + std::string{path} + "`: ") +
@@ -244,7 +253,7 @@ class host_local {
 
     static std::vector<net::address> look_up(cni::attachment const& attachment,
                                              host_local_config const& config) {
-        auto const leases = lease_directory::look(std::string{config.dataDir.view()}, attachment.network);
+        auto const leases = lease_directory::look(std::string{config.data_directory()}, attachment.network);
         if (!leases) return {};
         held_addresses held = leases->held_by(attachment);
         return held.own.empty() ? std::move(held.of_container) : std::move(held.own);

@@ -28,8 +28,8 @@ inline std::optional<net::address> first_gateway(std::vector<cni::ip> const& ips
 }
 
 /// RT_SCOPE_LINK and RT_SCOPE_HOST (linux/rtnetlink.h): a route of such a scope has no gateway.
-inline constexpr std::uint32_t scope_link = 253;
-inline constexpr std::uint32_t scope_host = 254;
+inline constexpr std::uint8_t scope_link = 253;
+inline constexpr std::uint8_t scope_host = 254;
 
 /// A route of a result as it is put on the device: a route without a gateway gets the first one of its family, unless its
 /// scope says that there is none on the way.

@@ -122,11 +122,15 @@ template <iptables_backend Iptables> class iptables {
 
     void status(settings<iptables> const& settings, findings& found) {
         if (!settings.config.ipMasq) return;
-        try {
-            // ip6tables is not asked: a node without it serves IPv4 networks.
-            iptables_.test(net::family::ipv4, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");
-        } catch (std::exception const& e) {
-            found.push_back(std::string{"masquerading with iptables would fail: "} + e.what());
+        // ip6tables only for a network that needs it: a node without it serves IPv4 networks.
+        auto families = settings.families;
+        if (families.empty()) families = {net::family::ipv4};
+        for (net::family const family : families) {
+            try {
+                iptables_.test(family, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");
+            } catch (std::exception const& e) {
+                found.push_back(std::string{"masquerading with iptables would fail: "} + e.what());
+            }
         }
     }
 

@@ -47,6 +47,7 @@ class short_text {
 class address {
   public:
     static constexpr std::string_view form = "an IP address such as 10.1.0.1 or fd00::1";
+    static constexpr bool empty_is_absent = true; ///< in a configuration, as Go reads a net.IP
 
     /// 0.0.0.0
     constexpr address() noexcept = default;

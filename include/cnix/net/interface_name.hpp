@@ -5,14 +5,18 @@ namespace cnix::net {
 
 /// A network interface's name: 1 to 15 bytes (IFNAMSIZ - 1), not "." or "..", without '/', ':' or white space
 /// (dev_valid_name in net/core/dev.c). White space is Latin-1's, byte by byte: the kernel refuses 0xa0, the second byte
-/// of some letters in UTF-8. Refused here besides: '%', which it would expand ("eth%d"), and control characters.
+/// of some letters in UTF-8. Refused here besides: '%', which it would expand ("eth%d"), control characters, and the names
+/// of the settings for all interfaces below net/ipv4/conf and net/ipv6/conf (sysctl_dev_name_is_allowed in
+/// net/ipv6/addrconf.c: such an interface gets no IPv6).
 class interface_name {
   public:
     static constexpr std::size_t max_size = 15;
-    static constexpr std::string_view form = "an interface name of 1 to 15 bytes without '/', ':', '%' or white space";
+    static constexpr std::string_view form = "an interface name of 1 to 15 bytes without '/', ':', '%' or white space, not `all` "
+                                             "or `default`";
 
     static constexpr std::optional<interface_name> parse(std::string_view text) noexcept {
-        if (text.empty() || text.size() > max_size || text == "." || text == "..") return std::nullopt;
+        if (text.empty() || text.size() > max_size || text == "." || text == ".." || text == "all" || text == "default")
+            return std::nullopt;
         for (char c : text)
             if (c == '/' || c == ':' || c == '%' || (c >= '\0' && c <= ' ') || c == '\x7f' || c == '\xa0') return std::nullopt;
         interface_name name;

@@ -7,6 +7,7 @@ namespace cnix::net {
 class mac {
   public:
     static constexpr std::string_view form = "a MAC address such as 02:42:ac:11:00:02";
+    static constexpr bool empty_is_absent = true; ///< in a configuration, as for the reference
 
     /// 00:00:00:00:00:00
     constexpr mac() noexcept = default;

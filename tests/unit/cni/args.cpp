@@ -82,6 +82,11 @@ TEST_CASE("nothing given leaves the defaults; the last of a key counts; a value 
     CHECK(link.NOTE == "b");
     CHECK(cnix::cni::read_args("NOTE=", link) == texts{});
     CHECK(link.NOTE.empty());
+    ipam_args ipam;
+    CHECK(cnix::cni::read_args("MAC=02:00:00:00:00:01;IP=10.0.0.5", link, ipam) == texts{});
+    CHECK(cnix::cni::read_args("MAC=;IP=", link, ipam) == texts{});
+    CHECK_FALSE(link.MAC);
+    CHECK_FALSE(ipam.IP);
 }
 
 // The messages are those of containernetworking/cni 1.3 for the same CNI_ARGS.

@@ -26,13 +26,17 @@ static_assert(faults(R"({"plugins": [{}, {
               "3:64: $.plugins[1].ipam.ranges[1]: a range set needs a range\n"
               "3:69: $.plugins[1].ipam.ranges[2][0].subnet: a range needs a subnet");
 
-// a struct with a value that could not be read is not checked: it would be judged by the default in its place
+// a value that could not be read, and what holds it, is not judged by the default in its place
 static_assert(faults(R"({"plugins": [{"ipam": {"ranges": [[{"subnet": "x"}, {}]]}}]})") ==
               "1:47: $.plugins[0].ipam.ranges[0][0].subnet: `x` is not a prefix length such as /16\n"
               "1:53: $.plugins[0].ipam.ranges[0][1].subnet: a range needs a subnet");
+static_assert(faults(R"({"plugins": [{"ipam": {"ranges": [[{"subnet": 1}], 2]}}]})") ==
+              "1:47: $.plugins[0].ipam.ranges[0][0].subnet: expected a string, found a number\n"
+              "1:52: $.plugins[0].ipam.ranges[1]: expected an array, found a number");
+// but everything else is checked
 static_assert(faults(R"({"plugins": [{"hairpinMode": true, "promiscMode": true, "level": "x"}]})") ==
+              "1:51: $.plugins[0].promiscMode: excludes `hairpinMode`\n"
               "1:66: $.plugins[0].level: expected an integer, found a string");
-// but a fault in another struct's keys, or an unknown key, does not keep it from being checked
 static_assert(faults(R"({"plugins": [{"hairpinMode": true, "promiscMode": true, "ipam": 1, "more": 1}]})") ==
               "1:51: $.plugins[0].promiscMode: excludes `hairpinMode`\n"
               "1:65: $.plugins[0].ipam: expected an object, found a number\n"
@@ -54,7 +58,7 @@ static_assert([] {
                "2:20: $.plugins[0].ipMasqBackend: this plugin masquerades with nftables\n"
                "2:40: $.plugins[0].ipam.type: is needed\n"
                "2:2: $.plugins[0]: all of it" &&
-           one.faults[0].kind == fault_kind::value;
+           one.faults[0].kind == fault_kind::check;
 }());
 
 TEST_CASE("checks at run time, and no more faults than are kept") {

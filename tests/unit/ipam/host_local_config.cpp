@@ -99,6 +99,32 @@ TEST_CASE("other keys are checked") {
     CHECK(faults(R"({"subnett": "10.0.0.0/24"})").view().find("`subnet`") != std::string_view::npos);
 }
 
+TEST_CASE("a route that the kernel would take for another one is refused") {
+    auto const route = [](std::string const& keys) {
+        return std::string{
+            faults(R"({"subnet": "10.0.0.0/24", "routes": [{"dst": "0.0.0.0/0", )" + keys + "}]}").view()};
+    };
+    CHECK(route(R"("gw": "10.0.0.1", "mtu": 65520, "advmss": 65495, "scope": 253, "table": 4294967295)") == "");
+    CHECK(route(R"("gw": "0.0.0.0")").starts_with("$.routes[0].gw: no gateway has this address"));
+    CHECK(route(R"("gw": "::")").starts_with("$.routes[0].gw: no gateway has this address"));
+    CHECK(route(R"("mtu": 65521)") == "$.routes[0].mtu: the kernel takes at most 65520 bytes");
+    CHECK(route(R"("advmss": 65496)") == "$.routes[0].advmss: the kernel takes at most 65495 bytes");
+    CHECK(route(R"("scope": 256)") == "$.routes[0].scope: `256` is out of range; it must be from 0 to 255");
+    CHECK(route(R"("table": 4294967296)").starts_with("$.routes[0].table: `4294967296` is out of range"));
+}
+
+TEST_CASE("an empty string is a key that is not there, where the reference takes it so") {
+    auto const keys = config::read<ipam::host_local_config>(
+        R"({"subnet": "10.0.0.0/24", "rangeStart": "", "rangeEnd": "", "gateway": "", "dataDir": "",
+            "routes": [{"dst": "0.0.0.0/0", "gw": ""}]})");
+    REQUIRE(keys.ok());
+    CHECK_FALSE(keys.value.rangeStart);
+    CHECK_FALSE(keys.value.gateway);
+    CHECK_FALSE(keys.value.routes[0].gw);
+    CHECK(keys.value.data_directory() == "/var/lib/cni/networks");
+    CHECK(faults(R"({"subnet": ""})").view().starts_with("$.subnet: `` is not an address with a prefix length"));
+}
+
 TEST_CASE("requested addresses may have a length, which is dropped") {
     auto const runtime =
         config::read<ipam::host_local_runtime_config>(R"({"ips": ["10.0.0.5/24", "fd00::5"]})");

@@ -166,6 +166,32 @@ TEST_CASE_FIXTURE(fresh, "whichever operation fails, add leaves nothing, and a s
     }
 }
 
+struct tested : recorded {
+    static inline std::vector<net::family> families{};
+    void test(net::family family, std::string_view commands) {
+        families.push_back(family);
+        recorded::test(family, commands);
+    }
+};
+
+TEST_CASE_FIXTURE(fresh, "STATUS tries what an ADD would run: IPv6 only if it will have such addresses") {
+    auto const tries = [](std::vector<net::family> families) {
+        tested::families.clear();
+        settings<nat::iptables<tested>> asked;
+        asked.config.ipMasq = true;
+        asked.families = std::move(families);
+        findings found;
+        nat::iptables<tested>{}.status(asked, found);
+        CHECK(found.empty());
+        return tested::families;
+    };
+    using all = std::vector<net::family>;
+    CHECK(tries({}) == all{net::family::ipv4});
+    CHECK(tries({net::family::ipv4}) == all{net::family::ipv4});
+    CHECK(tries({net::family::ipv6}) == all{net::family::ipv6});
+    CHECK(tries({net::family::ipv4, net::family::ipv6}) == all{net::family::ipv4, net::family::ipv6});
+}
+
 TEST_CASE("comments have a bound") {
     auto const a = laws::attachment("mynet", std::string(300, 'c'));
     auto const text = nat::iptables_layout::comment(a.network, a.container);

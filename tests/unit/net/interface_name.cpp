@@ -18,6 +18,8 @@ static_assert(!valid("") && !valid("abcdefghijklmnop") && !valid(".") && !valid(
 static_assert(!valid("a/b") && !valid("a:b") && !valid("a b") && !valid("a\tb") && !valid("a\nb") &&
               !valid(" "));
 static_assert(!valid("eth%d") && !valid("a\x01") && !valid("a\x7f") && !valid(std::string_view{"a\0b", 3}));
+// the directories of net/ipv4/conf that are no interface's
+static_assert(!valid("all") && !valid("default") && valid("al") && valid("defaults"));
 // isspace() of the kernel is of Latin-1: it refuses the byte 0xa0 wherever it stands (seen on Linux 6.18),
 // and only that
 static_assert(!valid("a\xa0") && !valid("\xC3\xA0") && valid("\xC3\xA9") && valid("\xC3\x85"));

@@ -411,6 +411,15 @@ TEST_CASE_FIXTURE(fresh, "GC: no address is released while an interface may use 
     CHECK_FALSE(now.did("ipam.gc"));
 }
 
+TEST_CASE_FIXTURE(fresh, "GC: another IPAM's addresses are not released, and that is told") {
+    auto const asked = request(cni::verb::gc, conf(R"("ipam": {"type": "dhcp"}, )" + valid_list));
+    CHECK(gc(asked).message ==
+          "no address was released: `ipam.type` is \"dhcp\", and this plugin's is \"fake\"");
+    CHECK(now.trace == strings{"nat.gc", "link.gc"});
+    any_plugin::gc(asked);
+    CHECK(now.did("ipam.gc"));
+}
+
 TEST_CASE_FIXTURE(fresh, "ADD: a result that cannot be printed is taken back") {
     auto const error = error_of([] {
         plugin::add(request(cni::verb::add, conf(with_ipam)),
@@ -459,6 +468,17 @@ TEST_CASE_FIXTURE(fresh, "STATUS: every slot is asked; not available is code 50"
     auto const error = status(request(cni::verb::status, conf()));
     CHECK(error.code == cni::code::plugin_not_available);
     CHECK(error.message == "no address is left; link.status broke down; no nftables");
+}
+
+TEST_CASE_FIXTURE(fresh, "STATUS: the slots are told of which families an ADD's addresses will be") {
+    now.families = {net::family::ipv4, net::family::ipv6};
+    CHECK(status(request(cni::verb::status, conf())).message == "");
+    CHECK(now.told_families == now.families);
+    CHECK(status(request(cni::verb::status, conf(""))).message == "");
+    CHECK(now.told_families.empty());
+    now.told_families = now.families;
+    any_plugin::status(request(cni::verb::status, conf()));
+    CHECK(now.told_families.empty());
 }
 
 // The pod's namespace

@@ -226,6 +226,8 @@ class reader {
             else
                 return std::optional<Target>{};
         }())::value_type;
+        if constexpr (is_optional<Target> && empty_is_absent<value_type>)
+            if (chars->empty()) return target.reset();
         if (auto made = value_type::parse(*chars))
             target = *std::move(made);
         else

@@ -18,6 +18,7 @@ namespace cnix::ipam {
 /// An address asked for. A prefix length may follow it and is dropped, as the reference does.
 struct requested_address {
     static constexpr std::string_view form = "an IP address such as 10.1.0.5 or fd00::5";
+    static constexpr bool empty_is_absent = true;
     static constexpr std::optional<requested_address> parse(std::string_view text) noexcept {
         if (auto const with_length = net::prefix::parse(text))
             return requested_address{with_length->address()};
@@ -28,6 +29,10 @@ struct requested_address {
     net::address value;
 };
 
+/// What the kernel cuts greater values to (ip_metrics_convert in net/ipv4/metrics.c), bytes.
+inline constexpr std::uint32_t max_route_mtu = 65535 - 15;
+inline constexpr std::uint32_t max_route_advmss = 65535 - 40;
+
 struct host_local_route {
     std::optional<net::prefix> dst; ///< required
     std::optional<net::address> gw;
@@ -35,8 +40,11 @@ struct host_local_route {
     std::uint32_t advmss = 0;   ///< 0: the kernel's choice
     std::uint32_t priority = 0; ///< the metric
     std::optional<std::uint32_t> table;
-    std::optional<std::uint32_t> scope;
+    std::optional<std::uint8_t> scope;
 };
+
+/// Where leases are unless `dataDir` says otherwise: the reference's.
+inline constexpr std::string_view default_data_directory = "/var/lib/cni/networks";
 
 /// The `ipam` object of a network configuration.
 struct host_local_config {
@@ -49,7 +57,7 @@ struct host_local_config {
     /// Further range sets. An attachment gets one address of each set.
     std::vector<std::vector<host_local_range>> ranges;
     std::vector<host_local_route> routes;
-    config::text dataDir = std::string_view{"/var/lib/cni/networks"};
+    config::text dataDir;    ///< empty: default_data_directory
     config::text resolvConf; ///< path of a resolv.conf(5) for the result's `dns`; empty: none
 
     /// What can be said without the range sets of `runtimeConfig`.
@@ -65,12 +73,27 @@ struct host_local_config {
         for (std::size_t i = 0; i < ranges.size(); ++i)
             sets.push_back(resolve(ranges[i], config::path("ranges", i), fault));
         refuse_overlaps(sets, "ranges", fault);
-        for (std::size_t i = 0; i < routes.size(); ++i)
-            if (!routes[i].dst)
+        for (std::size_t i = 0; i < routes.size(); ++i) {
+            host_local_route const& route = routes[i];
+            if (!route.dst)
                 found.fault(config::path("routes", i),
                             "a route needs `dst`, the network it leads to, such as 0.0.0.0/0");
-        if (dataDir.empty() || dataDir.view()[0] != '/')
+            if (route.gw && route.gw->is_unspecified())
+                found.fault(config::path("routes", i, "gw"),
+                            "no gateway has this address; leave `gw` out for the network's own");
+            if (route.mtu > max_route_mtu)
+                found.fault(config::path("routes", i, "mtu"),
+                            config::concat("the kernel takes at most ", max_route_mtu, " bytes"));
+            if (route.advmss > max_route_advmss)
+                found.fault(config::path("routes", i, "advmss"),
+                            config::concat("the kernel takes at most ", max_route_advmss, " bytes"));
+        }
+        if (!data_directory().starts_with('/'))
             found.fault("dataDir", "`dataDir` must be an absolute path, such as /var/lib/cni/networks");
+    }
+
+    constexpr std::string_view data_directory() const {
+        return dataDir.empty() ? default_data_directory : dataDir.view();
     }
 
     constexpr std::optional<host_local_range> legacy_range() const {
