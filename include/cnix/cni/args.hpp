@@ -5,8 +5,8 @@
 #include <cnix/net/address.hpp>
 #include <cnix/net/mac.hpp>
 
-#include <boost/algorithm/string/case_conv.hpp>
 
+#include <cctype>
 #include <concepts>
 #include <cstddef>
 #include <optional>
@@ -23,7 +23,8 @@ namespace detail {
 /// Sets a member from a value of CNI_ARGS; returns why not.
 template <class Member> std::string assign_arg(Member& member, std::string_view value) {
     if constexpr (std::same_as<Member, bool>) {
-        std::string const lower = boost::to_lower_copy(std::string{value});
+        std::string lower{value};
+        for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         bool const yes = lower == "1" || lower == "true";
         if (!yes && lower != "0" && lower != "false")
             return "boolean unmarshal error: invalid input " + lower;

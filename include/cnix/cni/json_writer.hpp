@@ -2,6 +2,7 @@
 // Writes JSON byte for byte as Go's encoding/json does (json.MarshalIndent(v, "", "    ") and json.Marshal,
 // Go 1.22 and later): runtimes and tests compare results as text. Keys come in the order they are written.
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <cstddef>
@@ -137,7 +138,12 @@ class json_writer {
 
     void append_string(std::string_view chars) {
         out_ += '"';
-        while (!chars.empty()) chars.remove_prefix(append_character(chars));
+        while (!chars.empty()) {
+            auto const plain = static_cast<std::size_t>(std::ranges::find_if_not(chars, stands_for_itself) - chars.begin());
+            out_ += chars.substr(0, plain);
+            chars.remove_prefix(plain);
+            if (!chars.empty()) chars.remove_prefix(append_character(chars));
+        }
         out_ += '"';
     }
     /// A string with its quotes and escapes: only what Go escapes for HTML is escaped on top.
@@ -152,6 +158,9 @@ class json_writer {
         }
     }
 
+    static constexpr bool stands_for_itself(char byte) {
+        return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&';
+    }
     /// Appends the first character of `chars`; returns how many bytes it has.
     std::size_t append_character(std::string_view chars) {
         if (std::size_t const size = append_for_html(chars); size != 0) return size;
