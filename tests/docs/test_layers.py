@@ -1,4 +1,4 @@
-"""The include order of include/cnix/README.md, read out of the #include lines."""
+"""The include order of include/cnix/README.md, read out of the #include lines, and what a binary is made of."""
 
 import re
 from pathlib import Path
@@ -106,3 +106,10 @@ def test_readme_tells_the_same_order():
     text = (ROOT / "include/cnix/README.md").read_text()
     order = "net < sys < config < cni < concepts < link | ipam | nat | ns < compose, entry < plugin < main"
     assert order in text
+
+
+@pytest.mark.parametrize("main", sorted((ROOT / "plugins").rglob("main.cpp")), ids=lambda main: main.parent.name)
+def test_a_binary_is_a_composition(main):
+    text = main.read_text()
+    assert len(text.splitlines()) <= 30
+    assert text.count("cnix::main<") == 1
