@@ -4,6 +4,7 @@
 #include <cnix/compose.hpp>
 #include <cnix/entry.hpp>
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
@@ -19,6 +20,8 @@ namespace cnix {
 
 namespace detail {
 
+inline std::string joined(findings const& found) { return boost::algorithm::join(found, "; "); }
+
 /// Runs the steps of a verb that must not stop at the first failure, and reports all failures together.
 class attempts {
   public:
@@ -32,24 +35,18 @@ class attempts {
             add(cni::code::internal, e.what());
         }
     }
-    void add(cni::code code, std::string const& message) {
-        if (message_.empty()) code_ = code;
-        message_.append(message_.empty() ? "" : "; ").append(message);
+    void add(cni::code code, std::string message) {
+        if (failures_.empty()) code_ = code;
+        failures_.push_back(std::move(message));
     }
     void throw_if_failed() const {
-        if (!message_.empty()) throw cni::error{code_, message_};
+        if (!failures_.empty()) throw cni::error{code_, joined(failures_)};
     }
 
   private:
     cni::code code_ = cni::code::internal;
-    std::string message_;
+    findings failures_;
 };
-
-inline std::string joined(findings const& found) {
-    std::string text;
-    for (std::string const& one : found) text.append(text.empty() ? "" : "; ").append(one);
-    return text;
-}
 
 /// Runs a step of a verb that reports; a failure is one more finding.
 template <class Step>
