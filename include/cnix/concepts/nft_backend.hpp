@@ -4,6 +4,7 @@
 #include <cnix/net/mac.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,6 +41,9 @@ struct port_mac {
     friend bool operator==(port_mac const&, port_mac const&) = default;
 };
 
+/// Bytes of an element's or rule's comment (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl/udata.h).
+constexpr inline std::size_t max_comment = 128;
+
 using key = std::variant<net::address, net::interface_name, port_mac>;
 
 struct element {
@@ -47,7 +51,7 @@ struct element {
     /// Of an interval set: the interval's highest key; else absent.
     std::optional<nft::key> last;
     std::string chain;   ///< of a verdict map: the chain that its goto or jump leads to
-    std::string comment; ///< at most 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN)
+    std::string comment; ///< at most max_comment bytes; more is refused
 
     friend bool operator==(element const&, element const&) = default;
 };
@@ -110,6 +114,11 @@ namespace cnix {
 ///
 /// The questions do not throw for what is not there. Only run, dry_run and rules may load libnftables, which takes
 /// longer than all else that an ADD asks of nftables.
+///
+/// Laws (tests/laws/nft_backend_laws.hpp): what was made is found, rules in their order; what was deleted is not, and
+/// deleting it again is refused; to add what is there changes nothing, to create it is refused; what a rule or an
+/// element leads to is not deleted without it; a refused script or change, and a dry run, change nothing;
+/// families are separate.
 // clang-format on
 ///
 /// Minimal model: archetypes::nft.

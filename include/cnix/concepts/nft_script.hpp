@@ -15,7 +15,6 @@ namespace cnix::nft {
 
 /// Of a table, chain, set or map: at most NFT_NAME_MAXLEN - 1 bytes.
 constexpr inline std::size_t max_name = 127;
-constexpr inline std::size_t max_comment = 127;
 
 /// "<kind>-<network>" where that fits, else "<kind>/<digest of the network>"; a network's name holds no '/'.
 /// Begins with a letter and is no keyword whatever the network is called. `kind` is ours.

@@ -49,7 +49,7 @@ struct tables {
 TEST_CASE_FIXTURE(tables, "elements of every type are as nft would make them") {
     auto const longest = std::string(15, 'x');
     std::vector<nft::element_change> const all{
-        nft::create(pods4, ip("10.1.0.5"), std::string(127, 'c'), "c"),
+        nft::create(pods4, ip("10.1.0.5"), std::string(128, 'c'), "c"),
         nft::create(pods4, ip("10.1.0.6"), "", "d"),
         nft::create(pods6, ip("fd00::5"), "six", "c"),
         nft::create(ports, *net::interface_name::parse(longest), "port", "c"),
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(tables, "without the right to") {
 
 TEST_CASE("a comment that does not fit is refused before the kernel is asked") {
     backends::libnftables backend;
-    CHECK_THROWS_AS(backend.change({nft::create(pods4, ip("10.1.0.5"), std::string(128, 'c'), "c")}),
+    CHECK_THROWS_AS(backend.change({nft::create(pods4, ip("10.1.0.5"), std::string(129, 'c'), "c")}),
                     std::length_error);
 }
 

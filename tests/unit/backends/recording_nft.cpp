@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <laws/nft_backend_laws.hpp>
+
 namespace {
 
 using namespace cnix;
@@ -25,6 +27,10 @@ struct fresh {
     recorded backend;
     net::address pod = *net::address::parse("10.1.0.5");
 };
+
+TEST_CASE_FIXTURE(fresh, "laws") {
+    laws::nft_backend_laws<recorded>{[] { return recorded::ruleset().text(); }}.all();
+}
 
 TEST_CASE_FIXTURE(fresh, "a transaction is a here document of the journal") {
     CHECK(journal::text() == "nft -f - <<'END'\n" + std::string{set_up} + "END\n");

@@ -131,7 +131,7 @@ struct nft_key {
 /// NUL (NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h).
 struct nft_comment {
     static std::string encode(std::string_view comment) {
-        if (comment.size() > 127) throw std::length_error{"nftables: a comment is too long"};
+        if (comment.size() > nft::max_comment) throw std::length_error{"nftables: a comment is too long"};
         std::string triple(2, '\0');
         triple[1] = static_cast<char>(comment.size() + 1);
         return triple.append(comment).append(1, '\0');

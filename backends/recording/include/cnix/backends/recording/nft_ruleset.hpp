@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace cnix::backends::recording {
 
@@ -65,7 +66,9 @@ class nft_ruleset {
             for (auto const& [chain_name, chain] : table.chains) {
                 out +=
                     "  chain " + chain_name + (chain.definition.empty() ? "" : " " + chain.definition) + '\n';
-                for (auto const& rule : chain.rules) out += "    " + rule.text + '\n';
+                for (auto const& rule : chain.rules)
+                    out += "    " + rule.text +
+                           (rule.comment.empty() ? "" : " comment \"" + rule.comment + '"') + '\n';
             }
             out += "}\n";
         }
@@ -193,15 +196,15 @@ class nft_ruleset {
         auto* const chain = find(table.chains, name);
         if (!chain) refuse(in.line(), "No such file or directory");
         if (verb == "add") {
-            if (auto const target = goto_target(in.rest()); !target.empty() && !find(table.chains, target))
+            auto const [text, comment] = split_comment(in.rest(), in.line());
+            if (auto const target = goto_target(text); !target.empty() && !find(table.chains, target))
                 refuse(in.line(), "No such file or directory");
-            for (auto at = in.rest().find('@'); at != std::string_view::npos;
-                 at = in.rest().find('@', at + 1)) {
-                auto const set = in.rest().substr(at + 1);
+            for (auto at = text.find('@'); at != std::string_view::npos; at = text.find('@', at + 1)) {
+                auto const set = text.substr(at + 1);
                 if (!find(table.sets, set.substr(0, set.find(' '))))
                     refuse(in.line(), "No such file or directory");
             }
-            chain->rules.push_back({table.next_handle++, std::string{in.rest()}, {}});
+            chain->rules.push_back({table.next_handle++, std::string{text}, std::string{comment}});
         } else if (verb == "delete" && in.next() == "handle") {
             auto const handle = in.next();
             if (std::erase_if(chain->rules,
@@ -210,6 +213,18 @@ class nft_ruleset {
         } else {
             refuse(in.line(), "syntax error");
         }
+    }
+
+    /// What is before ` comment "TEXT"`, and TEXT.
+    static std::pair<std::string_view, std::string_view> split_comment(std::string_view text,
+                                                                       std::string_view line) {
+        constexpr std::string_view begin = " comment \"";
+        auto const at = text.find(begin);
+        if (at == text.npos) return {text, {}};
+        auto const comment = text.substr(at + begin.size());
+        if (!comment.ends_with('"')) refuse(line, "syntax error");
+        if (comment.size() - 1 > cnix::nft::max_comment) refuse(line, "String exceeds maximum length");
+        return {text.substr(0, at), comment.substr(0, comment.size() - 1)};
     }
 
     /// "{ KEY }", "{ KEY comment "TEXT" }", "{ KEY comment "TEXT" : goto CHAIN }"
@@ -239,15 +254,14 @@ class nft_ruleset {
     static cnix::nft::element parse(std::string_view text, std::string_view line) {
         std::optional<cnix::nft::key> key;
         cnix::nft::element element{net::address{}, std::nullopt, {}, {}};
-        constexpr std::string_view comment = " comment \"", verdict = " : goto ";
+        constexpr std::string_view verdict = " : goto ";
         if (auto const at = text.rfind(verdict); at != text.npos) {
             element.chain = text.substr(at + verdict.size());
             text = text.substr(0, at);
         }
-        if (auto const at = text.find(comment); at != text.npos) {
-            element.comment = text.substr(at + comment.size(), text.size() - at - comment.size() - 1);
-            text = text.substr(0, at);
-        }
+        auto const [words, comment] = split_comment(text, line);
+        text = words;
+        element.comment = comment;
         if (auto const prefix = net::prefix::parse(text)) {
             key = prefix->first();
             element.last = prefix->last();
