@@ -12,16 +12,18 @@ namespace cnix {
 /// when it is used.
 ///
 ///   restore    commands as `iptables -t nat` takes them, one a line ("-A POSTROUTING ..."): all of them are
-///   done, or
-///              nothing. One process. Throws cni::error with the program's own words.
+///              done, or nothing. One process. Throws cni::error with the program's own words.
 ///   test       the same without a change, as far as the program can tell.
 ///   save       the lines of `iptables-save -t nat`: chains (":NAME ...") and rules ("-A NAME ..."). One
-///   process, and it
-///              grows with the table. A rule's line, with -D for -A, deletes it.
+///              process, and it grows with the table. A rule's line, with -D for -A, deletes it.
 ///   may_have   whether the family has a chain of that name in `nat`. "No" is certain; "yes" may be said for
-///   not
-///              knowing. Starts no process.
+///              not knowing. Starts no process.
 ///   sha512     of the text, as 128 lower-case hex digits.
+///
+/// Laws (tests/laws/iptables_backend_laws.hpp): what was made is saved, rules in their order; a saved rule
+/// deletes it; a chain that is there is not made again; one with rules, or that rules lead to, is not deleted;
+/// a refused restore, and a test, change nothing; families are separate; may_have says no for no chain that
+/// save gives.
 ///
 /// Minimal model: archetypes::iptables.
 template <class Iptables>

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <laws/nat_laws.hpp>
 #include <sched.h>
+#include <support/iptables_flavour.hpp>
 #include <support/own_namespace.hpp>
 #include <support/processes.hpp>
 #include <support/run.hpp>
@@ -46,25 +47,6 @@ cni::result address(int i) {
         {"10.1.0." + std::to_string(i + 1) + "/16", "fd00::" + std::to_string(i + 1) + "/64"});
 }
 cni::attachment pod(int i) { return laws::attachment("mynet", "c" + std::to_string(i)); }
-
-/// Chooses between the flavours of iptables that are installed.
-struct flavour {
-    explicit flavour(std::string const& program) : path{std::getenv("PATH")} {
-        namespace fs = std::filesystem;
-        char name[] = "/tmp/cnix-test-XXXXXX";
-        directory = ::mkdtemp(name);
-        for (std::string const tool : {"iptables", "ip6tables"})
-            for (std::string const suffix : {"-save", "-restore"})
-                fs::create_symlink(program, directory / (tool + suffix));
-        ::setenv("PATH", directory.c_str(), 1);
-    }
-    ~flavour() {
-        ::setenv("PATH", path.c_str(), 1);
-        std::filesystem::remove_all(directory);
-    }
-    std::string path;
-    std::filesystem::path directory;
-};
 
 TEST_CASE("laws") { laws::nat_laws<nat_iptables>{masquerading(), ruleset}.all(); }
 
@@ -247,18 +229,12 @@ TEST_CASE("interop: we add, the reference removes") {
     CHECK(ruleset() == "");
 }
 
-bool has_legacy() {
-    return ::access("/usr/sbin/xtables-legacy-multi", X_OK) == 0 &&
-           std::system("/usr/sbin/iptables-legacy -t nat -S >/dev/null 2>&1 && /usr/sbin/ip6tables-legacy -t "
-                       "nat -S >/dev/null 2>&1") == 0;
-}
-
 TEST_CASE("laws, with iptables-legacy") { // the last test: from here on the kernel has the legacy table
-    if (!has_legacy()) {
+    if (!test::has_iptables_legacy()) {
         MESSAGE("skipped: the kernel or the node has no legacy iptables");
         return;
     }
-    flavour const legacy{"/usr/sbin/xtables-legacy-multi"};
+    test::iptables_flavour const legacy{"/usr/sbin/xtables-legacy-multi"};
     laws::nat_laws<nat_iptables>{masquerading(), ruleset}.all();
 }
 

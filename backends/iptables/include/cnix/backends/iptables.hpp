@@ -76,10 +76,22 @@ class iptables {
         auto const name = arguments.front();
         auto outcome = sys::run({.arguments = std::move(arguments), .input = input});
         if (outcome.success()) return std::move(outcome.out);
-        auto const reason = outcome.err.substr(0, outcome.err.find('\n'));
         throw cni::error{cni::code::internal,
-                         "cnix: iptables: " + name + " failed (" + outcome.ending() + "): " + reason,
+                         "cnix: iptables: " + name + " failed (" + outcome.ending() +
+                             "): " + reason(outcome.err),
                          outcome.err + std::string{input}};
+    }
+
+    /// The complaint's first line. What the kernel refuses, the nft flavour tells on the line after a title that
+    /// ends in ": ".
+    static std::string reason(std::string_view complaint) {
+        auto const end = complaint.find('\n');
+        std::string text{complaint.substr(0, end)};
+        if (text.ends_with(": ") && end != complaint.npos) {
+            auto const next = complaint.substr(end + 1);
+            text += next.substr(0, next.find('\n'));
+        }
+        return text;
     }
 
     libnftables nft_; // for questions only, which do not load the library
