@@ -62,10 +62,10 @@ template <nft_backend Nft> class nftables {
             subnets.insert(ip.address.network());
         }
         // Registered first: the attempts below may make the elements and fail afterwards.
-        undo.on_failure("remove the masquerading of " + attachment.container.str(), [self = *this, attachment,
-                                                                                     pods]() mutable {
-            self.remove(attachment.network, self.owned(attachment, {pods.begin(), pods.end()}));
-        });
+        undo.on_failure("remove the masquerading of " + attachment.container.str(),
+                        [self = *this, attachment, pods]() mutable {
+                            self.remove(attachment.network, self.owned(attachment, pods));
+                        });
         nft::retry([&](int attempt) {
             std::vector<nft::element_change> changes;
             for (auto const& pod : pods) {
@@ -86,7 +86,7 @@ template <nft_backend Nft> class nftables {
     }
 
     void del(cni::attachment const& attachment, settings<nftables> const& settings) {
-        auto mine = owned(attachment, attachment.addresses);
+        auto mine = owned(attachment, {attachment.addresses.begin(), attachment.addresses.end()});
         bool const look_everywhere = attachment.addresses.empty() || settings.config.ipMasq;
         if (mine.empty() && look_everywhere)
             mine = select([digest = attachment.digest()](nft::element const& pod) {
@@ -140,8 +140,8 @@ template <nft_backend Nft> class nftables {
 
     using pod_list = std::vector<std::pair<nft::set_id, nft::element>>;
 
-    /// Those of the addresses whose element is the attachment's.
-    pod_list owned(cni::attachment_id const& attachment, std::vector<net::address> const& addresses) {
+    /// Those of the addresses whose element is the attachment's. A set, since an element can be deleted once.
+    pod_list owned(cni::attachment_id const& attachment, std::set<net::address> const& addresses) {
         auto const digest = attachment.digest();
         pod_list found;
         for (auto const& address : addresses) {

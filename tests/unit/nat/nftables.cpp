@@ -89,6 +89,15 @@ TEST_CASE_FIXTURE(fresh, "a verb is one transaction") {
                                          "delete element inet cnix pods6 { fd00::6 }\n"));
 }
 
+TEST_CASE_FIXTURE(fresh, "an address that the result names twice is one pod") {
+    auto const a = laws::attachment("mynet", "c1");
+    auto const twice = laws::result({"10.1.0.5/16", "10.1.0.5/16"});
+    add(a, twice);
+    CHECK(check(a, twice) == findings{});
+    del(laws::with_addresses(a, twice));
+    CHECK(recorded::ruleset().text() == "");
+}
+
 /// What other processes do between an ADD's questions and its transaction.
 struct raced : recorded {
     void change(std::vector<cnix::nft::element_change> const& changes) {
