@@ -110,7 +110,7 @@ namespace cnix {
 ///   rules         of a chain in order, each in nft's syntax as the subset of it that cnix writes spells it (JSON of
 ///                 libnftables for what is beyond that subset); empty if there is no such chain.
 ///   find_element  one element by its key. Costs the same however many there are.
-///   elements      all of a set or map, in no order; empty if it is not there. Of an interval set, its intervals.
+///   elements      all of a set or map, each once, in no order; empty if it is not there. Of an interval set, its intervals.
 ///
 /// The questions do not throw for what is not there. Only run, dry_run and rules may load libnftables, which takes
 /// longer than all else that an ADD asks of nftables.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 
 namespace cnix::backends::detail {
 
@@ -83,17 +84,16 @@ class nft_queries {
         auto const take = [&](nlattr* const attributes, int size) {
             each_element(attributes, size, [&](raw_element one) { raw.push_back(std::move(one)); });
         };
-        // A dump that a commit interrupts is asked for again.
-        while (!query(NFT_MSG_GETSETELEM, NLM_F_DUMP, set.table, ask, take)) raw.clear();
+        // A dump that a commit interrupts is asked for again. So is one that has an element twice: the kernel
+        // grows and shrinks a hash after the commit, unannounced, and a walk meanwhile goes through the old
+        // table and the new one (rhashtable_walk_next in lib/rhashtable.c). Where a dump has to go on in the
+        // next message, it then counts wrong and leaves out as many as it repeats (nft_rhash_walk in
+        // net/netfilter/nft_set_hash.c).
+        do raw.clear();
+        while (!query(NFT_MSG_GETSETELEM, NLM_F_DUMP, set.table, ask, take) || repeats(raw));
 
         std::vector<nft::element> found;
         bool const intervals = std::ranges::any_of(raw, &raw_element::ends_interval);
-        if (intervals) // an end is the first key after the interval; where one ends and another begins, the
-                       // end sorts first
-            std::ranges::sort(raw, [](auto const& a, auto const& b) {
-                return a.key != b.key ? std::ranges::lexicographical_compare(a.key, b.key)
-                                      : a.ends_interval && !b.ends_interval;
-            });
         for (auto const& one : raw) {
             if (!one.ends_interval)
                 found.push_back(decode(set.type, one));
@@ -113,6 +113,15 @@ class nft_queries {
         std::string chain;
         std::string comment;
     };
+
+    /// Sorts them by key; whether one is there twice. An interval's end is the first key after it; where one
+    /// ends and another begins, the end sorts first.
+    static bool repeats(std::vector<raw_element>& elements) {
+        using position = std::tuple<std::vector<std::uint8_t> const&, bool>;
+        auto const order = [](raw_element const& one) { return position{one.key, !one.ends_interval}; };
+        std::ranges::sort(elements, {}, order);
+        return std::ranges::adjacent_find(elements, {}, order) != elements.end();
+    }
 
     using answer = std::function<void(::nlattr*, int)>;
 
