@@ -59,8 +59,8 @@ void collect(findings& found, Step&& step) {
 }
 
 template <class Policy>
-concept tells_families = is_ipam<Policy> && requires(settings<Policy> const& settings) {
-    { Policy::families(settings) } -> std::same_as<std::vector<net::family>>;
+concept tells_expected = is_ipam<Policy> && requires(settings<Policy> const& settings) {
+    { Policy::expected(settings) } -> std::same_as<std::vector<cni::ip>>;
 };
 
 /// A policy with what it was told.
@@ -81,7 +81,7 @@ class call {
             one.settings = entry_.template settings<Policy>();
             one.settings.request = request;
         });
-        if (request.verb == cni::verb::status) tell_families();
+        if (request.verb == cni::verb::status) tell_expected();
         auto const wrong_args = std::apply(
             [&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); }, std::tie(at<Slots>()...));
         bool const lenient = request.verb == cni::verb::del || request.verb == cni::verb::gc;
@@ -136,7 +136,9 @@ class call {
         each(boost::hana::reverse(types), [&]<class Policy>(slot<Policy>& one) {
             constexpr bool is_link = !is_ipam<Policy> && requires { typename Policy::lease; };
             if constexpr (is_ipam<Policy>) {
-                std::string const why = attached ? "interfaces that may use them are left" : other_ipam<Policy>();
+                // Another plugin's GC has its own list of what to keep.
+                bool const keep_all = attached && !std::string_view{Policy::type}.empty();
+                std::string const why = keep_all ? "interfaces that may use them are left" : other_ipam<Policy>();
                 if (!why.empty()) return found.push_back("no address was released: " + why);
             }
             auto const before = found.size();
@@ -163,12 +165,12 @@ class call {
         });
     }
 
-    void tell_families() {
-        std::vector<net::family> families;
+    void tell_expected() {
+        std::vector<cni::ip> expected;
         each(types, [&]<class Policy>(slot<Policy>& one) {
-            if constexpr (tells_families<Policy>) families = Policy::families(one.settings);
+            if constexpr (tells_expected<Policy>) expected = Policy::expected(one.settings);
         });
-        each(types, [&](auto& one) { one.settings.families = families; });
+        each(types, [&](auto& one) { one.settings.expected = expected; });
     }
 
     /// The addresses of all valid attachments; nothing if the Ipam cannot tell of every one.

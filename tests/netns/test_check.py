@@ -160,8 +160,19 @@ def bridge_gone(node, a):
     return ["cni-test"]
 
 
+def alias_replaced(node, attachment):
+    node.ip(f"link set {attachment.host_interface} alias other")
+    return ["alias", attachment.host_interface, "other"]
+
+
+def forwarding_of_the_bridge(node, attachment):
+    node.sysctl("ipv4/conf/cni-test/forwarding", 0)
+    return ["net/ipv4/conf/cni-test/forwarding is 0"]
+
+
 CHANGES = (no_masquerade, no_masquerade_of_one_family, no_spoof_check, hairpin_off, isolated, mtu_in_the_pod, mtu_on_the_node,
-           bridge_address, bridge_address_ipv6, forwarding, forwarding_ipv6, pod_end_down, host_end_down, bridge_down, lease,
+           bridge_address, bridge_address_ipv6, forwarding, forwarding_ipv6,
+           forwarding_of_the_bridge, alias_replaced, pod_end_down, host_end_down, bridge_down, lease,
            lease_of_another, route, route_through_another_gateway, default_route, default_route_ipv6, address, address_ipv6,
            detached, attached_elsewhere, mac_in_the_pod, interface_gone, interface_of_another_kind, bridge_gone)
 

@@ -102,8 +102,14 @@ def masquerade_switched_off(node, attachment):
     return {"config": full(node, ipMasq=False, macspoofchk=False)}
 
 
+def alias_replaced(node, attachment):
+    """By an administrator; without its namespace, the host end's name is all that is left to know it by."""
+    node.ip(f"link set {attachment.host_interface} alias other")
+    return {"netns": "", "prev": False}
+
+
 STATES = (as_usual, netns_empty, netns_unset, netns_gone, netns_is_a_file, netns_is_a_directory, without_previous_result,
-          without_previous_result_and_netns, interface_gone, host_end_renamed, addresses_gone, host_end_down, leases_gone,
+          without_previous_result_and_netns, interface_gone, host_end_renamed, alias_replaced, addresses_gone, host_end_down, leases_gone,
           rules_gone, ranges_changed)
 
 

@@ -133,6 +133,27 @@ def test_failed_add_leaves_a_bridge_made_by_others(node, plugin):
     assert difference(before, snapshot(node)) == []
 
 
+@pytest.mark.parametrize("subnets", ((SUBNET,), (SUBNET, "fd00:22::/64")), ids=("ipv4", "dual"))
+def test_small_mtu_does_not_take_ipv6_from_others(node, plugin, subnets):
+    """The bridge's MTU follows its smallest port, and below 1280 the kernel drops its IPv6 addresses."""
+    other = node.attach(full(node), plugin=plugin)
+    pod = node.pod()
+    before = snapshot(node)
+    config = full(node, mtu=1279, ipam=node.ipam(*subnets))
+    Attachment(node, config, pod, plugin=plugin).run("ADD").failure(7, "`mtu` of 1279", "1280")
+    assert difference(before, snapshot(node)) == []
+    other.check()
+
+
+def test_small_mtu_of_ipv4(node, plugin):
+    """Refused for a pod with IPv6, taken without."""
+    before = snapshot(node)
+    config = full(node, mtu=600, ipam=node.ipam(SUBNET, "fd00:22::/64"))
+    Attachment(node, config, node.pod(), plugin=plugin).run("ADD").failure(7, "`mtu` of 600")
+    assert difference(before, snapshot(node)) == []
+    node.attach(full(node, mtu=600, ipam=node.ipam(SUBNET)), plugin=plugin).check()
+
+
 def test_delegate_is_undone_when_it_fails_itself(node):
     """A failed delegated ADD is followed by its DEL: an IPAM may have kept something."""
     log = node.directory / "log"

@@ -168,6 +168,23 @@ def test_status_without_iptables(node):
     node.cni("STATUS", full(node), "bridge-iptables", prefix=hidden(IPTABLES)).failure(50, "iptables")
 
 
+def test_status_of_a_bridge_with_another_address(node, plugin):
+    """An ADD would not put a second network's gateway beside it."""
+    node.ip("link add cni-test type bridge")
+    node.ip("addr add 10.99.0.1/24 dev cni-test")
+    config = full(node)
+    if plugin == "bridge-delegate":  # host-local is another program there, and says nothing of its ranges
+        node.cni("STATUS", config, plugin).success()
+    else:
+        node.cni("STATUS", config, plugin).failure(50, "10.22.0.1/24", "10.99.0.1/24", "forceAddress")
+    Attachment(node, config, node.pod(), plugin=plugin).run("ADD").failure(None, "10.99.0.1/24")
+    node.cni("STATUS", config | {"forceAddress": True}, plugin).success()
+    node.cni("STATUS", config | {"isGateway": False}, plugin).success()
+    node.ip("addr del 10.99.0.1/24 dev cni-test")
+    node.ip("addr add 10.22.0.1/24 dev cni-test")
+    node.cni("STATUS", config, plugin).success()
+
+
 def test_status_says_all_at_once(node):
     """Exhausted and unable to masquerade."""
     config = full(node, ipam=node.ipam(ranges=[[{"subnet": SUBNETS[0], "rangeStart": "10.22.0.9", "rangeEnd": "10.22.0.9"}]]))

@@ -53,6 +53,18 @@ def test_one_family_is_one_process(node, started):
     assert started(attachment.add) == ["iptables-restore"]
 
 
+def test_reading_first_is_one_more(node, started):
+    """Where others' rules are in the chain, or nobody knows the addresses."""
+    one = config(node, SUBNETS[0])
+    first = node.attach(one, plugin="bridge-iptables")
+    second = type(first)(node, one, first.pod, ifname="eth1", plugin="bridge-iptables")
+    assert started(second.add) == ["iptables-restore", "iptables-save"]
+    assert started(second.delete) == ["iptables-restore", "iptables-restore", "iptables-save"]
+    gc = one | {"cni.dev/valid-attachments": []}
+    assert started(lambda **options: node.cni("GC", gc, "bridge-iptables", **options).success()) == [
+        "ip6tables-save", "iptables-restore", "iptables-save"]
+
+
 def test_without_masquerade_there_is_none(node, started):
     attachment = node.attach(config(node, *SUBNETS, ipMasq=False), plugin="bridge-iptables")
     assert started(attachment.check) == started(attachment.delete) == started(attachment.add) == []

@@ -79,6 +79,16 @@ def test_check_names_a_missing_vlan(node):
     attachment.run("CHECK").failure(None, "100", attachment.host_interface)
 
 
+def test_check_names_the_gateways_port(node):
+    attachment = node.attach(node.config(vlan=100, isGateway=True, ipam=node.ipam(SUBNET)))
+    attachment.check()
+    port, = {name for name, link in node.links().items() if link.get("master") == "cni-test"} - {attachment.host_interface}
+    run("bridge", "-n", node.name, "vlan", "del", "dev", port, "vid", "100")
+    attachment.run("CHECK").failure(None, "VLAN 100", port)
+    node.ip(f"link set {port} nomaster")
+    attachment.run("CHECK").failure(None, port, "not a port of the bridge cni-test")
+
+
 def test_existing_bridge_is_switched(node):
     node.ip("link add cni-test type bridge vlan_filtering 0")
     attachment = node.attach(node.config(vlan=100))

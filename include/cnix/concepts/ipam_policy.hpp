@@ -23,8 +23,8 @@ namespace cnix {
 ///   gc        releases what the network's attachments hold that are not in the valid set; appends what could not be
 ///             done, and goes on.
 ///   status    appends why an ADD could not succeed now.
-///   families  (may be left out) those of the addresses that an ADD with these settings gives, each once, so that the other
-///             slots' status asks after them.
+///   expected  (may be left out) for each address that an ADD with these settings gives its subnet and gateway, so that the
+///             other slots' status asks after them.
 ///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first;
 /// add, del leaves no trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace.

@@ -1,6 +1,6 @@
 #pragma once
 #include <cnix/cni/request.hpp>
-#include <cnix/net/address.hpp>
+#include <cnix/cni/result.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -58,7 +58,7 @@ struct settings {
     args_type args{};              ///< its keys of `args.cni`
     cni_args_type cni_args{};      ///< its keys of CNI_ARGS
     cni::request request{};        ///< as sent, for a policy that passes the call on
-    std::vector<net::family> families{}; ///< of the addresses that an ADD gives, as far as the Ipam can tell
+    std::vector<cni::ip> expected{}; ///< for STATUS: the subnets and gateways of an ADD's addresses, if the Ipam can tell
 };
 
 } // namespace cnix

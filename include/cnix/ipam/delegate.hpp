@@ -99,7 +99,8 @@ class delegate {
             try {
                 done = sys::run({.arguments = {file},
                                  .environment = sys::environment_with("CNI_COMMAND", cni::text(verb)),
-                                 .input = input});
+                                 .input = input,
+                                 .max_output = cnix::config::max_size});
             } catch (std::exception const& e) {
                 throw cni::error{cni::code::internal, std::string{"could not "} + e.what()};
             }
@@ -140,8 +141,12 @@ class delegate {
         for (std::string const& directory : path) {
             std::string file = directory + '/' + name;
             struct stat status{};
-            if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+            if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+                struct stat own{};
+                if (::stat("/proc/self/exe", &own) == 0 && own.st_dev == status.st_dev && own.st_ino == status.st_ino)
+                    refuse("`ipam.type` is " + cni::quoted(name) + ", which is this plugin itself: name an IPAM plugin");
                 return {name, std::move(file), settings.request.config, settings.request.version};
+            }
             tried += (tried.empty() ? "" : " ") + directory;
         }
         throw cni::error{cni::code::invalid_network_config,

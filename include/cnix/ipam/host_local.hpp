@@ -16,7 +16,6 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -170,12 +169,12 @@ class host_local {
         }
     }
 
-    static std::vector<net::family> families(settings<host_local> const& settings) {
-        std::set<net::family> families;
+    static std::vector<cni::ip> expected(settings<host_local> const& settings) {
+        std::vector<cni::ip> ips;
         for (range_set const& set :
              all_range_sets(settings.config, settings.runtime, [](std::string_view, std::string_view) {}))
-            families.insert(set.front().subnet.address().family());
-        return {families.begin(), families.end()};
+            ips.push_back({set.front().subnet, set.front().gateway, std::nullopt});
+        return ips;
     }
 
   private:

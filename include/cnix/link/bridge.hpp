@@ -48,6 +48,7 @@ class bridge {
         auto const host_name = host_interface_name(attachment);
         Netlink host;
         bridge_device<Netlink> device{host, conf, host_name, undo};
+        refuse_mtu_without_ipv6(host, device.link(), conf, result.ips);
         add_veth(host, attachment, host_name, mac, pod.fd(), device.link(), conf, undo);
         auto const port = just_made(host, host_name);
         without_ipv6(host, host_name);
@@ -142,6 +143,9 @@ class bridge {
             return;
         }
         check_port(host, *port, device, conf, found);
+        if (port->name == host_interface_name(attachment).view() && port->alias != host_interface_alias(attachment))
+            found.push_back("the alias of the host end " + port->name + " is \"" + port->alias +
+                            "\", not what ADD wrote: GC cannot find it");
         if (conf.macspoofchk)
             spoof_check_.check(attachment, net::interface_name::parse(port->name).value(), pod_link->mac, found);
     }
@@ -163,10 +167,22 @@ class bridge {
         Netlink host;
         if (auto const device = host.find_link(keys.config.bridge); device && device->kind != "bridge")
             found.push_back("\"" + device->name + "\" already exists but is not a bridge; remove it, or set another `bridge`");
+        else if (device && keys.config.gateway() && keys.config.vlan == 0 && !keys.config.forceAddress)
+            status_of_gateways(host, *device, with_gateways(keys.expected, keys.config), found);
         if (keys.config.macspoofchk) spoof_check_.status(found);
     }
 
   private:
+    static void status_of_gateways(Netlink& host, netlink::link const& bridge, std::vector<cni::ip> const& ips,
+                                   findings& found) {
+        auto const here = host.addresses(bridge.index);
+        for (cni::ip const& ip : ips)
+            if (auto const gateway = *net::prefix::make(*ip.gateway, ip.address.length());
+                !ranges::contains(here, gateway, &netlink::link_address::address))
+                for (net::prefix const& other : in_the_way(here, gateway, ips))
+                    found.push_back(gateway_conflict(bridge, gateway, other));
+    }
+
     static bool is_garbage(netlink::link const& link, cni::valid_attachments const& valid) {
         if (auto const digest = attachment_digest(link.alias, valid.network()); !digest.empty())
             return !valid.contains_digest(digest);
@@ -207,6 +223,20 @@ class bridge {
         return routes;
     }
 
+    /// A bridge's MTU follows that of its smallest port, and an IPv6 address does not survive one that is too small.
+    static void refuse_mtu_without_ipv6(Netlink& host, netlink::link const& bridge, config const& conf,
+                                        std::vector<cni::ip> const& ips) {
+        if (conf.mtu == 0 || conf.mtu >= min_ipv6_mtu) return;
+        auto const refuse = [&](std::string const& whose) {
+            throw cni::error{cni::code::invalid_network_config,
+                             "an `mtu` of " + std::to_string(conf.mtu) + " would take the IPv6 addresses from " + whose +
+                                 ": IPv6 needs at least " + std::to_string(min_ipv6_mtu) + " bytes"};
+        };
+        if (ranges::any_of(ips, [](cni::ip const& ip) { return ip.address.is_v6(); })) refuse("the pod");
+        for (auto const& [prefix, tentative, dad_failed] : host.addresses(bridge.index))
+            if (prefix.is_v6() && !prefix.address().is_link_local()) refuse("the bridge " + bridge.name);
+    }
+
     /// Both ends get a MAC address here, so that udev leaves them alone (MACAddressPolicy honours addr_assign_type SET).
     static void add_veth(Netlink& host, cni::attachment const& attachment, net::interface_name const& host_name,
                          std::optional<net::mac> const& mac, int pod, netlink::link const& bridge, config const& conf,
@@ -234,10 +264,10 @@ class bridge {
         });
     }
 
+    /// Given its name. Without an alias it is what a killed ADD left between its first two messages; somebody may have
+    /// written another one there.
     static bool is_own(netlink::link const& link, cni::attachment const& attachment) {
-        // Without an alias it is what a killed ADD left between its first two messages.
-        return link.kind == "veth" &&
-               (link.alias.empty() || attachment_digest(link.alias, attachment.network) == attachment.digest());
+        return link.kind == "veth" && !is_alias_of_another(link.alias, attachment);
     }
 
     static bool is_of_another(Netlink& host, netlink::link const& pod_link, cni::attachment const& attachment) {

@@ -48,6 +48,10 @@ template <iptables_backend Iptables> class iptables {
     void add(cni::attachment const& attachment, settings<iptables> const& settings, cni::result const& result,
              cni::rollback& undo) {
         if (!settings.config.ipMasq) return;
+        if (attachment.network.str().size() > iptables_layout::max_network_name)
+            throw cni::error{cni::code::invalid_network_config,
+                             "the network's name is too long for `ipMasq`: GC knows the rules by it, and their comments hold " +
+                                 std::to_string(iptables_layout::max_network_name) + " bytes of it"};
         auto const rules = iptables_layout::rules::of<Iptables>(attachment);
         for (auto const& [family, ips] : by_family(result)) {
             retry([&](int attempt) {
@@ -123,8 +127,9 @@ template <iptables_backend Iptables> class iptables {
     void status(settings<iptables> const& settings, findings& found) {
         if (!settings.config.ipMasq) return;
         // ip6tables only for a network that needs it: a node without it serves IPv4 networks.
-        auto families = settings.families;
-        if (families.empty()) families = {net::family::ipv4};
+        std::set<net::family> families;
+        for (auto const& ip : settings.expected) families.insert(ip.address.family());
+        if (families.empty()) families.insert(net::family::ipv4);
         for (net::family const family : families) {
             try {
                 iptables_.test(family, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");

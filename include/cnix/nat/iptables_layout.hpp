@@ -31,11 +31,14 @@ template <class Iptables> std::string chain(cni::network_name const& network, st
 inline std::string comment_start(cni::network_name const& network) {
     return "-m comment --comment \"name: \\\"" + network.str() + "\\\" id: \\\"";
 }
-/// A comment holds 255 bytes (XT_MAX_COMMENT_LEN - 1); names that are longer together are cut, where the
-/// reference fails.
+/// Bytes of a comment (XT_MAX_COMMENT_LEN - 1 in linux/netfilter/xt_comment.h).
+inline constexpr std::size_t max_comment = 255;
+/// Bytes of a network's name of which a comment can tell the network.
+inline constexpr std::size_t max_network_name = max_comment - std::string_view{R"(name: "" id: ")"}.size();
+/// Names that are longer together than a comment are cut, where the reference fails.
 inline std::string comment(cni::network_name const& network, cni::container_id const& container) {
     std::string text = "name: \"" + network.str() + "\" id: \"" + container.str() + '"';
-    if (text.size() > 255) text.resize(255);
+    if (text.size() > max_comment) text.resize(max_comment);
     std::string quoted = "-m comment --comment \"";
     for (char c : text) {
         if (c == '"') quoted += '\\';

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <poll.h>
 #include <spawn.h>
@@ -33,6 +34,8 @@ struct command {
     std::string_view input{};
     /// From the start to the end of its output and its exit; then it is killed. Absent: no limit.
     std::optional<std::chrono::milliseconds> limit{};
+    /// Bytes of stdout and of stderr; a program that writes more is killed, and run() throws.
+    std::size_t max_output = std::numeric_limits<std::size_t>::max();
     /// Starts tried while the program's file is open for writing (ETXTBSY: it is being installed), one second
     /// apart.
     int busy_attempts = 6;
@@ -243,6 +246,9 @@ inline outcome run(command const& program) {
                 files[i]->reset();
             else
                 texts[i]->append(buffer.data(), static_cast<std::size_t>(count));
+            if (texts[i]->size() > program.max_output)
+                throw_errno(EMSGSIZE, "read the output of " + name + ", more than " + std::to_string(program.max_output) +
+                                          " bytes");
         }
     }
     if (end && !result.timed_out) {

@@ -180,6 +180,21 @@ TEST_CASE("delegate finds the plugin as the reference does") {
               .find("999 could not run \"" + directory.root.string() + "/fake\": Permission denied") == 0);
 }
 
+TEST_CASE("delegate never calls the plugin it is in, nor takes in what has no end") {
+    plugin_directory const path;
+    fs::create_symlink("/proc/self/exe", path.root / "itself");
+    cni::rollback undo;
+    CHECK_THROWS_WITH_AS(ipam::delegate{}.add(attachment(), path.settings_for("itself"), undo),
+                         "`ipam.type` is \"itself\", which is this plugin itself: name an IPAM plugin", cni::error);
+    path.plugin("exec yes\n");
+    try {
+        ipam::delegate{}.add(attachment(), path.settings_for(), undo);
+        FAIL("an endless result was read");
+    } catch (cni::error const& e) {
+        CHECK(e.message().find("more than 4194304 bytes") != std::string::npos);
+    }
+}
+
 TEST_CASE("delegate's del succeeds without the plugin, and passes its errors on") {
     plugin_directory const directory;
     ipam::delegate ipam;

@@ -179,6 +179,16 @@ TEST_CASE("host_local gives requested addresses, or says why not") {
     }
 }
 
+TEST_CASE("host_local refuses a container ID that a lease cannot hold") {
+    data_directory const data;
+    auto const with = settings_of(data, one_range);
+    CHECK(add(attachment(std::string(4090, 'c')), with).ips.size() == 1);
+    CHECK(failure(attachment(std::string(4091, 'c')), with) ==
+          "4 the container ID is too long for a lease: it has 4091 bytes, and a lease at most 4096 with the interface's "
+          "name");
+    CHECK(data.held().size() == 1);
+}
+
 TEST_CASE("host_local refuses a second address of a set and keeps the first") {
     data_directory const data;
     auto with = settings_of(data, one_range);

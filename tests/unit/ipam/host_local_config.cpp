@@ -92,6 +92,8 @@ TEST_CASE("ranges that meet are refused") {
 }
 
 TEST_CASE("other keys are checked") {
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "resolvConf": "/etc/\u0000"})") == "$.resolvConf: a path has no NUL in it");
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "/tmp/a\u0000b"})") == "$.dataDir: a path has no NUL in it");
     CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "relative"})").view().find("$.dataDir: ") == 0);
     CHECK(faults(R"({"subnet": "10.0.0.0/24", "routes": [{"gw": "10.0.0.1"}]})")
               .view()

@@ -175,11 +175,11 @@ struct tested : recorded {
 };
 
 TEST_CASE_FIXTURE(fresh, "STATUS tries what an ADD would run: IPv6 only if it will have such addresses") {
-    auto const tries = [](std::vector<net::family> families) {
+    auto const tries = [](std::initializer_list<char const*> subnets) {
         tested::families.clear();
         settings<nat::iptables<tested>> asked;
         asked.config.ipMasq = true;
-        asked.families = std::move(families);
+        for (char const* const subnet : subnets) asked.expected.push_back({.address = net::prefix::parse(subnet).value()});
         findings found;
         nat::iptables<tested>{}.status(asked, found);
         CHECK(found.empty());
@@ -187,9 +187,9 @@ TEST_CASE_FIXTURE(fresh, "STATUS tries what an ADD would run: IPv6 only if it wi
     };
     using all = std::vector<net::family>;
     CHECK(tries({}) == all{net::family::ipv4});
-    CHECK(tries({net::family::ipv4}) == all{net::family::ipv4});
-    CHECK(tries({net::family::ipv6}) == all{net::family::ipv6});
-    CHECK(tries({net::family::ipv4, net::family::ipv6}) == all{net::family::ipv4, net::family::ipv6});
+    CHECK(tries({"10.1.0.0/16", "10.2.0.0/16"}) == all{net::family::ipv4});
+    CHECK(tries({"fd00::/64"}) == all{net::family::ipv6});
+    CHECK(tries({"10.1.0.0/16", "fd00::/64"}) == all{net::family::ipv4, net::family::ipv6});
 }
 
 TEST_CASE("comments have a bound") {

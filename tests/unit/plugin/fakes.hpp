@@ -37,8 +37,8 @@ struct script {
     std::string request{};                                    ///< CNI_ARGS of the last step's request
     cni::result previous{};
     std::optional<cni::valid_attachments> valid{};
-    std::vector<net::family> families{};      ///< what the IPAM says that an ADD gives
-    std::vector<net::family> told_families{}; ///< what the NAT's STATUS was told of it
+    std::vector<cni::ip> expected{};      ///< what the IPAM says that an ADD gives
+    std::vector<cni::ip> told_expected{}; ///< what the NAT's STATUS was told of it
 
     void step(std::string const& name) {
         trace.push_back(name);
@@ -141,10 +141,10 @@ template <bool Any> struct ipam_of {
     using lease = cni::lease;
     static constexpr std::string_view type = Any ? "" : "fake";
 
-    static std::vector<net::family> families(settings<ipam_of> const&)
+    static std::vector<cni::ip> expected(settings<ipam_of> const&)
         requires(!Any)
     {
-        return now.families;
+        return now.expected;
     }
     lease add(cni::attachment const& attachment, settings<ipam_of> const& settings, cni::rollback& undo) {
         note("ipam", settings);
@@ -252,7 +252,7 @@ struct nat {
     }
     void status(settings<nat> const& settings, findings& found) {
         note("nat", settings);
-        now.told_families = settings.families;
+        now.told_expected = settings.expected;
         now.step("nat.status", found);
     }
 };

@@ -409,6 +409,8 @@ TEST_CASE_FIXTURE(fresh, "GC: no address is released while an interface may use 
     }
     CHECK(gc(asked).message == link_failure + "; no address was released: interfaces that may use them are left");
     CHECK_FALSE(now.did("ipam.gc"));
+    CHECK(error_of([&] { any_plugin::gc(asked); }).message == link_failure);
+    CHECK(now.did("ipam.gc")); // a delegate has its own list
 }
 
 TEST_CASE_FIXTURE(fresh, "GC: another IPAM's addresses are not released, and that is told") {
@@ -470,15 +472,16 @@ TEST_CASE_FIXTURE(fresh, "STATUS: every slot is asked; not available is code 50"
     CHECK(error.message == "no address is left; link.status broke down; no nftables");
 }
 
-TEST_CASE_FIXTURE(fresh, "STATUS: the slots are told of which families an ADD's addresses will be") {
-    now.families = {net::family::ipv4, net::family::ipv6};
+TEST_CASE_FIXTURE(fresh, "STATUS: the slots are told what addresses an ADD gives") {
+    now.expected = now.lease.ips;
     CHECK(status(request(cni::verb::status, conf())).message == "");
-    CHECK(now.told_families == now.families);
+    REQUIRE(now.told_expected.size() == 1);
+    CHECK(now.told_expected[0].address == now.expected[0].address);
     CHECK(status(request(cni::verb::status, conf(""))).message == "");
-    CHECK(now.told_families.empty());
-    now.told_families = now.families;
+    CHECK(now.told_expected.empty());
+    now.told_expected = now.expected;
     any_plugin::status(request(cni::verb::status, conf()));
-    CHECK(now.told_families.empty());
+    CHECK(now.told_expected.empty());
 }
 
 // The pod's namespace

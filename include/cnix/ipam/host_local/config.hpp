@@ -88,6 +88,9 @@ struct host_local_config {
                 found.fault(config::path("routes", i, "advmss"),
                             config::concat("the kernel takes at most ", max_route_advmss, " bytes"));
         }
+        auto const holds_nul = [](std::string_view path) { return path.find('\0') != path.npos; };
+        if (holds_nul(dataDir)) found.fault("dataDir", "a path has no NUL in it");
+        if (holds_nul(resolvConf)) found.fault("resolvConf", "a path has no NUL in it");
         if (!data_directory().starts_with('/'))
             found.fault("dataDir", "`dataDir` must be an absolute path, such as /var/lib/cni/networks");
     }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/cni/attachment.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/ipam/host_local/lease_index.hpp>
 #include <cnix/net/address.hpp>
 #include <cnix/sys/directory.hpp>
@@ -111,6 +112,11 @@ class lease_directory {
     /// False if somebody has the address. What is torn is nobody's.
     bool take(net::address const& address, cni::attachment_id const& attachment) {
         std::string const content = attachment.container.str() + "\r\n" + attachment.interface.str();
+        if (content.size() > largest)
+            throw cni::error{cni::code::invalid_environment,
+                             "the container ID is too long for a lease: it has " +
+                                 std::to_string(attachment.container.str().size()) + " bytes, and a lease at most " +
+                                 std::to_string(largest) + " with the interface's name"};
         std::string const name = address.str();
         begin_change(attachment.digest());
         if (!leases_.create(name, content, 0600)) {

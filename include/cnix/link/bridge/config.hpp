@@ -16,6 +16,9 @@ namespace cnix::link {
 inline constexpr int min_mtu = 68;
 inline constexpr int max_mtu = 65535;
 
+/// Linux: IPV6_MIN_MTU (include/uapi/linux/ipv6.h, RFC 8200 section 5). An interface with less loses its IPv6 addresses.
+inline constexpr int min_ipv6_mtu = 1280;
+
 /// IEEE 802.1Q: 0 and 4095 are reserved.
 inline constexpr int max_vlan = 4094;
 

@@ -29,6 +29,24 @@ inline net::interface_name vlan_gateway_port_name(bridge_config const& config) {
     return net::interface_name::parse("veth" + cni::digest(vlan_gateway_name(config)).substr(0, 11)).value();
 }
 
+/// The addresses of the bridge, `here`, that `gateway` cannot stand beside: of the same family, and with IPv6 of the same
+/// subnet, unless they are gateways of `ips` too.
+inline std::vector<net::prefix> in_the_way(std::vector<netlink::link_address> const& here, net::prefix const& gateway,
+                                           std::vector<cni::ip> const& ips) {
+    std::vector<net::prefix> others;
+    for (auto const& [other, tentative, dad_failed] : here) {
+        if (other.family() != gateway.family() || other.address().is_link_local()) continue;
+        bool const ours = ranges::any_of(
+            ips, [&](cni::ip const& ip) { return ip.gateway == other.address() && ip.address.length() == other.length(); });
+        if (!ours && (other.is_v4() || other.overlaps(gateway))) others.push_back(other);
+    }
+    return others;
+}
+inline std::string gateway_conflict(netlink::link const& device, net::prefix const& gateway, net::prefix const& other) {
+    return '"' + device.name + "\" already has an IP address different from " + gateway.str() + ": " + other.str() +
+           "; remove it, or set `forceAddress` to replace it";
+}
+
 /// The bridge of an ADD: made if it is missing, used as it is if it is there. Pods of other ADDs may join it at any moment,
 /// so what a failed ADD did to it is taken back only if no other ADD holds it and it has no port but `pod_port` (the failed
 /// pod's) and the VLAN gateway's.
@@ -168,21 +186,11 @@ class bridge_device {
                      cni::rollback& undo) {
         auto const here = host_.addresses(device.index);
         if (ranges::contains(here, gateway, &netlink::link_address::address)) return;
-        std::vector<net::prefix> others;
-        for (auto const& [other, tentative, dad_failed] : here) {
-            if (other.family() != gateway.family() || other.address().is_link_local()) continue;
-            bool const ours = ranges::any_of(ips, [&](cni::ip const& ip) {
-                return ip.gateway == other.address() && ip.address.length() == other.length();
-            });
-            if (ours || (other.is_v6() && !other.overlaps(gateway))) continue;
-            if (!config_.forceAddress)
-                throw cni::error{cni::code::internal, "failed to set bridge addr: \"" + device.name +
-                                                          "\" already has an IP address different from " + gateway.str() +
-                                                          ": " + other.str() +
-                                                          "; remove it, or set `forceAddress` to replace it"};
-            others.push_back(other);
-        }
+        auto const others = in_the_way(here, gateway, ips);
         if (!others.empty()) {
+            if (!config_.forceAddress)
+                throw cni::error{cni::code::internal,
+                                 "failed to set bridge addr: " + gateway_conflict(device, gateway, others.front())};
             // Together and in their order: IPv4 addresses of a subnet are secondary to its first one, and go with it.
             on_failure(undo, "give its addresses back to " + device.name,
                        [index = device.index, others](Netlink& netlink) {
@@ -273,6 +281,13 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
         return;
     }
     if (!device->up && config.vlan != 0) found.push_back("the VLAN's gateway interface " + device->name + " is down");
+    if (config.vlan != 0) {
+        auto const port = host.find_link(vlan_gateway_port_name(config));
+        if (port)
+            check_port(host, *port, bridge, {.vlan = config.vlan}, found);
+        else
+            found.push_back("the bridge port of the VLAN's gateway interface " + device->name + " is missing");
+    }
     auto const addresses = host.addresses(device->index);
     for (cni::ip const& ip : previous.ips) {
         if (!ip.gateway) continue;
@@ -282,8 +297,10 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     }
     for (auto family : {net::family::ipv4, net::family::ipv6}) {
         if (!first_gateway(previous.ips, family)) continue;
-        if (auto const value = host.sysctl(forwarding_sysctl(family)); value && *value != "1")
-            found.push_back("the node does not forward: " + std::string{forwarding_sysctl(family)} + " is " + *value);
+        std::string const of_device = interface_sysctl(family == net::family::ipv4 ? "ipv4" : "ipv6", device->name, "forwarding");
+        for (std::string const& path : {std::string{forwarding_sysctl(family)}, of_device})
+            if (auto const value = host.sysctl(path); value && *value == "0")
+                found.push_back("the node does not forward: " + path + " is 0");
     }
 }
 
