@@ -26,8 +26,10 @@ namespace cnix {
 ///   expected  (may be left out) for each address that an ADD with these settings gives its subnet and gateway, so that the
 ///             other slots' status asks after them.
 ///
-/// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first;
-/// add, del leaves no trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace.
+/// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or, of one
+/// that delegates, releases all of the attachment's; add, del leaves no trace; del twice succeeds; two attachments never hold one
+/// address; a rolled back add leaves no trace; check finds nothing after add, and something without the lease; gc releases what
+/// is not valid, and nothing else; find, check and status change nothing.
 template <class Ipam>
 concept ipam_policy =
     std::default_initializable<Ipam> && requires {

@@ -40,7 +40,7 @@ TEST_CASE("host_local keeps the laws of an Ipam") {
     for (std::string const ipam :
          {one_range, R"("ranges": [[{"subnet": "10.0.0.0/24"}], [{"subnet": "fd00::/64"}]],
                                               "routes": [{"dst": "0.0.0.0/0"}, {"dst": "fd01::/16", "mtu": 1400}])"}) {
-        laws::ipam_laws<ipam::host_local>([&] {
+        laws::ipam_laws<ipam::host_local>{[&] {
             auto data = std::make_shared<data_directory>();
             auto trace = [data] {
                 std::string text;
@@ -48,7 +48,7 @@ TEST_CASE("host_local keeps the laws of an Ipam") {
                 return text;
             };
             return laws::ipam_subject<ipam::host_local>{settings_of(*data, ipam), trace};
-        });
+        }}.all();
     }
 }
 
