@@ -31,7 +31,8 @@ inline cni::attachment with_addresses(cni::attachment a, cni::result const& resu
 }
 
 /// The laws of nat_policy. `state` tells all that is kept, as text, and is the same before and after what
-/// leaves no trace; `settings` asks for masquerading.
+/// leaves no trace. all() is for settings that ask for masquerading. A Nat that never masquerades has the
+/// laws of not_asked_for() alone: there is nothing to be found, deleted or collected.
 template <nat_policy Nat> class nat_laws {
   public:
     nat_laws(settings<Nat> settings, std::function<std::string()> state)
@@ -49,7 +50,36 @@ template <nat_policy Nat> class nat_laws {
         rollback();
         gc();
         not_asked_for();
+        switched_off();
         CHECK(state_() == before_);
+    }
+
+    /// Whatever is called, nothing is changed and nothing is wrong.
+    void not_asked_for() {
+        for (auto const& r : {result({}), result({"10.1.0.5/16"}), result({"10.1.0.5/16", "fd00::5/64"})}) {
+            auto const a = attachment("mynet", "c1");
+            settings<Nat> const off;
+            {
+                cni::rollback undo;
+                Nat{}.add(a, off, r, undo);
+                CHECK(state_() == before_);
+                CHECK(undo.undo().empty());
+            }
+            CHECK_MESSAGE(state_() == before_, "neither does the rollback");
+            cni::rollback undo;
+            findings found;
+            Nat{}.add(a, off, r, undo);
+            undo.commit();
+            Nat{}.check(with_addresses(a, r), off, r, found);
+            Nat{}.status(off, found);
+            Nat{}.gc(cni::valid_attachments{a.network}, off, found);
+            CHECK(found == findings{});
+            for (auto const& later : {a, with_addresses(a, r)}) {
+                Nat{}.del(later, off);
+                Nat{}.del(later, off);
+            }
+            CHECK(state_() == before_);
+        }
     }
 
   private:
@@ -147,22 +177,23 @@ template <nat_policy Nat> class nat_laws {
         CHECK_MESSAGE(state_() == before_, "gc of the last network leaves no trace");
     }
 
-    void not_asked_for() {
-        auto const a = attachment("mynet", "c1");
-        auto const ra = result({"10.1.0.5/16"});
+    void switched_off() {
+        auto const a = attachment("mynet", "c1"), b = attachment("mynet", "c2");
+        auto const ra = result({"10.1.0.5/16"}), rb = result({"10.1.0.6/16"});
         settings<Nat> const off;
-        cni::rollback undo;
         findings found;
-        Nat{}.add(a, off, ra, undo);
-        CHECK(state_() == before_);
-        Nat{}.check(a, off, ra, found);
-        Nat{}.status(off, found);
-        CHECK(found == findings{});
-        Nat{}.del(with_addresses(a, ra), off);
-        CHECK(state_() == before_);
-        add(a, ra); // and switched off meanwhile
+        add(a, ra);
         Nat{}.del(with_addresses(a, ra), off);
         CHECK_MESSAGE(state_() == before_, "del leaves nothing though ipMasq is off now");
+        add(a, ra);
+        auto const first = state_();
+        add(b, rb);
+        cni::valid_attachments valid{a.network};
+        valid.insert(a.container, a.interface);
+        Nat{}.gc(valid, off, found);
+        CHECK_MESSAGE(state_() == first, "nor does gc");
+        Nat{}.gc(cni::valid_attachments{a.network}, off, found);
+        CHECK(state_() == before_);
         Nat{}.status(settings_, found);
         CHECK(found == findings{});
         CHECK_MESSAGE(state_() == before_, "status changes nothing");

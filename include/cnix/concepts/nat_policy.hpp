@@ -15,7 +15,9 @@ namespace cnix {
 ///   status  appends why an ADD could not succeed now.
 ///
 /// Laws (tests/laws/nat_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; the last
-/// del of a network leaves no trace of the network; del twice succeeds; a rolled back add leaves no trace.
+/// del of a network leaves no trace of the network; del twice succeeds; a rolled back add leaves no trace; gc takes what is
+/// not valid, and of this network only; del and gc do so though the settings no longer ask for masquerading; where they never
+/// did, nothing is changed and nothing is found.
 template <class Nat>
 concept nat_policy =
     std::default_initializable<Nat> && requires {

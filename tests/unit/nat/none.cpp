@@ -1,12 +1,19 @@
+#include <cnix/backends/recording.hpp>
 #include <cnix/config/read.hpp>
 #include <cnix/nat/none.hpp>
 
 #include <doctest/doctest.h>
 
+#include <laws/nat_laws.hpp>
+
 namespace {
 
 using cnix::config::read;
 using cnix::nat::none_config;
+
+TEST_CASE("none keeps the laws of a Nat that never masquerades") {
+    cnix::laws::nat_laws<cnix::nat::none>{{}, cnix::backends::recording::journal::text}.not_asked_for();
+}
 
 TEST_CASE("ipMasq is refused with the plugins that do it") {
     CHECK(read<none_config>("{}").ok());
