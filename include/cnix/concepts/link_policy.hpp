@@ -28,7 +28,9 @@ struct pod_interfaces {
 /// A lease without addresses asks for a layer-2 attachment.
 ///
 /// Laws (tests/laws/link_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; del twice
-/// succeeds; add twice throws and keeps the first; a rolled back add leaves no trace.
+/// succeeds, and without the pod too; add twice throws and keeps the first; a rolled back add leaves no trace, beside another
+/// attachment too; an interface that is another network's or somebody else's is not touched; gc drops what is not valid, and only
+/// that; inspect, check and status change nothing.
 template <class Link>
 concept link_policy =
     std::default_initializable<Link> && requires {

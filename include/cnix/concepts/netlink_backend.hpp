@@ -169,7 +169,7 @@ namespace cnix {
 ///
 /// Neighbours: an interface that goes down loses them.
 ///
-/// Laws (tests/laws/netlink_laws.hpp): what was added is found; what was deleted is not; deleting twice
+/// Laws (tests/laws/netlink_laws.hpp, netlink_ip_laws.hpp): what was added is found; what was deleted is not; deleting twice
 /// returns true, then false; a failed add changes nothing.
 template <class Netlink>
 concept netlink_backend = std::default_initializable<Netlink> &&

@@ -16,6 +16,9 @@ namespace cnix {
 ///                wrong one).
 ///   is_current() whether it is the namespace the thread is in.
 ///
+/// Laws (tests/laws/ns_laws.hpp): run enters, and returns to where it was, however f ends and within another run; two objects of
+/// a path are one namespace; moving keeps it; what was opened lives on when its path leads nowhere, which find and open tell.
+///
 /// Minimal model: archetypes::ns.
 template <class Ns>
 concept ns_policy = std::movable<Ns> && requires(Ns& ns, Ns const& constant, std::string const& path) {

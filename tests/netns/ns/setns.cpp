@@ -61,8 +61,11 @@ std::string failure(std::string const& path) {
 } // namespace
 
 TEST_CASE("setns follows the laws of ns_policy") {
-    sandbox const pod;
-    test::ns_laws<ns::setns>(pod.path());
+    for (std::string const path : {"/dev/null", "/etc", "/proc/self/ns/uts", "/proc/self/status"}) {
+        sandbox pod;
+        sandbox const other;
+        laws::ns_laws<ns::setns>{{pod.path(), other.path(), [&] { pod.end(); }, path}}.all();
+    }
 }
 
 TEST_CASE("the thread's own namespace is current") {

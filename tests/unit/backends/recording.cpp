@@ -40,7 +40,9 @@ TEST_CASE("sysctls") { test::sysctl_laws<fake>(); }
 
 TEST_CASE("recording::ns follows the laws of ns_policy") {
     recording::reset();
-    test::ns_laws<recording::ns>("/run/netns/pod");
+    laws::ns_laws<recording::ns>{
+        {"/run/netns/pod", "/run/netns/other", [] { recording::kernel::self().remove_pod("/run/netns/pod"); }}}
+        .all();
 }
 
 TEST_CASE("the journal is a script") {
