@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -65,6 +66,122 @@ def test_range_runs_dry_at_once(node, plugin):
         outcomes = list(pool.map(lambda attachment: attachment.run("ADD"), attachments))
     assert [outcome.code for outcome in outcomes].count(0) == 5
     assert len(node.ports("cni-test")) == len(node.leases()) == 5
+
+
+UNWRITABLE = {"full": ("sh", "-c", 'exec "$@" >/dev/full', "sh"), "closed": ("sh", "-c", 'exec "$@" >&-', "sh")}
+HELD = "10.44.0.9"
+
+
+def mentions(node, attachments) -> list[str]:
+    """What the node keeps of them: lease, alias, comment."""
+    ends = re.compile("|".join(rf"{re.escape(attachment.pod.container)}\b" for attachment in attachments))
+    return [fact for fact in snapshot(node) if ends.search(fact)]
+
+
+class Failing:
+    """ADDs that fail late, each in its own way, on the network of the good ones."""
+
+    def __init__(self, node, plugin: str, rounds: int, **keys):
+        (node.data / "net").mkdir(parents=True, exist_ok=True)
+        (node.data / "net" / HELD).write_text("elsewhere\r\neth0")
+        route = node.ipam("10.22.0.0/24", "fd00:22::/64", routes=[{"dst": "172.16.0.0/12", "gw": "192.168.77.1"}])
+        dry = node.ipam(ranges=[[{"subnet": "10.22.0.0/24"}], [{"subnet": "fd00:22::/64"}],
+                                [{"subnet": "10.44.0.0/24", "rangeStart": HELD, "rangeEnd": HELD}]])
+        self.node, self.runs = node, []
+        for _ in range(rounds):
+            named = node.pod()
+            named.ip("link add eth0 type bridge")
+            self.runs += [(Attachment(node, full(node, **keys | changed), pod, plugin=plugin), prefix) for changed, pod, prefix in
+                          (({"ipam": route}, node.pod(), ()), ({"ipam": dry}, node.pod(), ()), ({}, named, ()),
+                           *(({}, node.pod(), prefix) for prefix in UNWRITABLE.values()))]
+        self.attachments = [attachment for attachment, _ in self.runs]
+        self._pods = [snapshot(attachment.pod) for attachment in self.attachments]
+
+    @staticmethod
+    def add(run) -> None:
+        attachment, prefix = run
+        outcome = attachment.run("ADD", prefix=prefix)
+        assert outcome.code == 1, str(outcome)
+
+    def assert_nothing_left(self) -> None:
+        assert mentions(self.node, self.attachments) == []
+        for before, attachment in zip(self._pods, self.attachments):
+            assert difference(before, snapshot(attachment.pod)) == []
+
+
+def test_good_and_failing_at_once(node, plugin):
+    """On a node where nothing exists yet: those that fail take nothing from the others, and leave nothing."""
+    failing = Failing(node, plugin, 3)
+    good = [Attachment(node, full(node), node.pod(), plugin=plugin) for _ in range(10)]
+    with ThreadPoolExecutor(len(good) + len(failing.runs)) as pool:
+        for each in pool.map(lambda attachment: attachment.add(), good), pool.map(failing.add, failing.runs):
+            list(each)
+        failing.assert_nothing_left()
+        assert node.leases().keys() == {HELD, *(address for attachment in good for address in attachment.addresses)}
+        veths = {name for name, link in node.links().items() if link.get("linkinfo", {}).get("info_kind") == "veth"}
+        assert veths == node.ports("cni-test").keys() == {attachment.host_interface for attachment in good}
+        list(pool.map(lambda attachment: attachment.check(), good))
+        assert all(pool.map(lambda attachment: reaches(attachment.pod, attachment.gateway), good))
+        list(pool.map(lambda attachment: attachment.delete(), good))
+    assert node.ports("cni-test") == {} and node.leases().keys() == {HELD}
+    empty = snapshot(node)
+    node.attach(full(node), plugin=plugin).delete()
+    assert difference(empty, snapshot(node)) == []
+
+
+def test_all_failing_at_once(node, plugin):
+    """Nobody's ADD succeeds, so the bridge goes too, whoever made it. Forwarding is the whole node's, and stays."""
+    failing = Failing(node, plugin, 3)
+    before = snapshot(node)
+    with ThreadPoolExecutor(len(failing.runs)) as pool:
+        list(pool.map(failing.add, failing.runs))
+    failing.assert_nothing_left()
+    assert [line for line in difference(before, snapshot(node)) if "forward" not in line] == []
+
+
+def test_failing_while_others_come_and_go(node, plugin):
+    """And then GC, twice at once, while CHECK runs; with ADD or DEL a runtime must not run it (CNI spec, section 3)."""
+    keys = {"cniVersion": "1.1.0"}
+    failing = Failing(node, plugin, 2, **keys)
+    stays, *passing = (Attachment(node, full(node, **keys), node.pod(), plugin=plugin) for _ in range(6))
+    valid = [{"containerID": "elsewhere", "ifname": "eth0"}, {"containerID": stays.pod.container, "ifname": "eth0"}]
+    collecting = full(node, **keys) | {"cni.dev/valid-attachments": valid}
+
+    def churn(attachment: Attachment) -> None:
+        for number in range(4):
+            attachment.add()
+            attachment.check()
+            if number < 3:  # the last is left to GC
+                attachment.delete()
+
+    stays.add()
+    with ThreadPoolExecutor(len(passing) + len(failing.runs)) as pool:
+        for each in pool.map(churn, passing), pool.map(failing.add, failing.runs):
+            list(each)
+        failing.assert_nothing_left()
+        assert node.ports("cni-test").keys() == {attachment.host_interface for attachment in (stays, *passing)}
+        collected = [pool.submit(node.cni, "GC", collecting, plugin) for _ in range(2)]
+        stays.check()
+        for each in collected:
+            each.result().success()
+    assert node.ports("cni-test").keys() == {stays.host_interface}
+    assert node.leases().keys() == {HELD, *stays.addresses}
+    assert mentions(node, passing) == []
+    stays.check()
+    assert reaches(stays.pod, stays.gateway)
+    stays.delete()
+    assert node.ports("cni-test") == {} and node.leases().keys() == {HELD}
+
+
+@pytest.mark.parametrize("stdout", UNWRITABLE)
+def test_result_cannot_be_printed(node, plugin, stdout):
+    """The runtime takes ADD for failed, and so must ADD: it has been the last step."""
+    node.attach(full(node), plugin=plugin).delete()
+    pod = node.pod()
+    before, inside = snapshot(node), snapshot(pod)
+    outcome = Attachment(node, full(node), pod, plugin=plugin).run("ADD", prefix=UNWRITABLE[stdout])
+    assert outcome.code == 1, str(outcome)
+    assert difference(before, snapshot(node)) == [] and difference(inside, snapshot(pod)) == []
 
 
 def killed_add(attachment: Attachment, request: int) -> bool:
