@@ -14,7 +14,7 @@ import pytest
 
 from support.cni import Attachment
 from support.snapshot import difference, snapshot
-from support.traffic import reaches
+from support.traffic import eventually, reaches
 
 COUNT = 40
 
@@ -171,6 +171,50 @@ def test_failing_while_others_come_and_go(node, plugin):
     assert reaches(stays.pod, stays.gateway)
     stays.delete()
     assert node.ports("cni-test") == {} and node.leases().keys() == {HELD}
+
+
+@contextlib.contextmanager
+def held_add(attachment: Attachment):
+    """An ADD that has done all but print its result, since the pipe is full. It fails in the end: nobody reads."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, bytes(65536)):
+            pass
+    os.set_blocking(writing, True)
+    node = attachment.node
+    with ThreadPoolExecutor(1) as pool:
+        stdout = f"/proc/{os.getpid()}/fd/{writing}"
+        outcome = pool.submit(attachment.run, "ADD", prefix=("sh", "-c", f'exec "$@" >{stdout}', "sh"))
+        try:
+            # Masquerading is the last step before.
+            assert eventually(lambda: any(fact.startswith("iptables-save") or '"net-net"' in fact
+                                          for fact in mentions(node, [attachment])), within=60)
+            yield
+            assert not outcome.done()
+        finally:
+            os.close(reading)
+            os.close(writing)
+    assert outcome.result().code == 1, str(outcome.result())
+
+
+@pytest.mark.parametrize("stays", (True, False), ids=("stays", "has_left"))
+def test_fails_after_another_has_come(node, plugin, stays):
+    """The bridge that it made is the other's by then, and remains for the next when the other has left."""
+    attachment, other = (Attachment(node, full(node), node.pod(), plugin=plugin) for _ in range(2))
+    inside = snapshot(attachment.pod)
+    with held_add(attachment):
+        other.add()
+        other.check()
+        if not stays:
+            other.delete()
+    assert mentions(node, [attachment]) == [] and difference(inside, snapshot(attachment.pod)) == []
+    assert node.link("cni-test")
+    if stays:
+        other.check()
+        assert reaches(other.pod, other.gateway)
+        other.delete()
+    assert node.ports("cni-test") == {} and node.leases() == {}
 
 
 @pytest.mark.parametrize("stdout", UNWRITABLE)
