@@ -18,8 +18,11 @@ def test_01_layer_3_after_layer_2_on_one_bridge_failed_on_the_bridges_mac(node, 
     assert node.link("cni-test")["address"] == mac, "the bridge's MAC follows its ports"
 
 
-def test_01_mac_of_the_bridge_followed_its_ports(node, plugin):
+@pytest.mark.parametrize("made", ("by ADD", "beforehand"))
+def test_01_mac_of_the_bridge_followed_its_ports(node, plugin, made):
     """Pods would lose the gateway's neighbour entry whenever another pod comes or goes."""
+    if made == "beforehand":
+        node.ip("link add cni-test type bridge")
     attachments = [node.attach(node.config(isGateway=True, ipam=node.ipam(SUBNET)), plugin=plugin)]
     mac = node.link("cni-test")["address"]
     for _ in range(5):
@@ -100,7 +103,8 @@ def test_07_add_into_the_nodes_own_netns_printed_a_result_and_an_error_and_kept_
     before = snapshot(node)
     config = node.config(isGateway=True, ipam=node.ipam(SUBNET))
     for path in (node.path, "/proc/self/ns/net", f"/var{node.path}"):
-        node.cni("ADD", config, plugin, container="c", netns=path, ifname="eth0").failure(8)
+        for verb in ("ADD", "DEL", "CHECK"):
+            node.cni(verb, config, plugin, container="c", netns=path, ifname="eth0").failure(8)
     assert difference(before, snapshot(node)) == []
 
 

@@ -137,17 +137,19 @@ def test_multicast_is_not_masqueraded(node, nat_plugin):
         assert eventually(lambda: heard_from() == sender.address)
 
 
+@pytest.mark.parametrize("subnet, second", (("10.22.0.0/24", "10.22.0.200/24"), ("fd00:22::/64", "fd00:22::200/64")),
+                         ids=("ipv4", "ipv6"))
 @pytest.mark.parametrize("hairpin", (True, False))
-def test_hairpin(node, plugin, hairpin):
+def test_hairpin(node, plugin, hairpin, subnet, second):
     """A pod reaches itself through a port that the node forwards back to it, only in hairpin mode."""
-    attachment = node.attach(node.config(isDefaultGateway=True, hairpinMode=hairpin, ipam=node.ipam("10.22.0.0/24")),
+    attachment = node.attach(node.config(isDefaultGateway=True, hairpinMode=hairpin, ipam=node.ipam(subnet)),
                              plugin=plugin)
     port = node.ports("cni-test")[attachment.host_interface]["port"]
     assert port["hairpin"] is hairpin
     # A second address on the same port, as another workload behind one interface: its frames must come back out.
     inner = node.pod()
     attachment.pod.ip(f"link add link eth0 name mv0 netns {inner.name} type macvlan mode vepa")
-    inner.ip("addr add 10.22.0.200/24 dev mv0")
+    inner.ip(f"addr add {second} dev mv0 nodad")
     inner.ip("link set mv0 up")
     attachment.pod.ip("link set eth0 promisc on")
     if hairpin:
@@ -155,6 +157,15 @@ def test_hairpin(node, plugin, hairpin):
     else:
         assert reaches(inner, attachment.gateway)
         assert not ping(inner, attachment.address)
+
+
+def test_gateway_survives_the_bridge_going_down(node, plugin):
+    """The kernel drops IPv6 addresses of what goes down, unless it is told to keep them."""
+    attachment = node.attach(node.config(isDefaultGateway=True, ipam=node.ipam("10.22.0.0/24", "fd00:22::/64")), plugin=plugin)
+    node.ip("link set cni-test down")
+    node.ip("link set cni-test up")
+    attachment.check()
+    assert reaches(attachment.pod, "fd00:22::1")
 
 
 @pytest.mark.parametrize("isolated", (True, False))
