@@ -280,8 +280,9 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
         found.push_back("the VLAN's gateway interface " + vlan_gateway_name(config).str() + " is missing");
         return;
     }
-    if (!device->up && config.vlan != 0) found.push_back("the VLAN's gateway interface " + device->name + " is down");
-    if (config.vlan != 0) {
+    if (!device->up && config.vlan != 0) {
+        found.push_back("the VLAN's gateway interface " + device->name + " is down"); // and its other end without a carrier
+    } else if (config.vlan != 0) {
         auto const port = host.find_link(vlan_gateway_port_name(config));
         if (port)
             check_port(host, *port, bridge, {.vlan = config.vlan}, found);
@@ -298,9 +299,12 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     for (auto family : {net::family::ipv4, net::family::ipv6}) {
         if (!first_gateway(previous.ips, family)) continue;
         std::string const of_device = interface_sysctl(family == net::family::ipv4 ? "ipv4" : "ipv6", device->name, "forwarding");
+        // The node's switch turns the device's.
         for (std::string const& path : {std::string{forwarding_sysctl(family)}, of_device})
-            if (auto const value = host.sysctl(path); value && *value == "0")
+            if (auto const value = host.sysctl(path); value && *value == "0") {
                 found.push_back("the node does not forward: " + path + " is 0");
+                break;
+            }
     }
 }
 

@@ -329,6 +329,14 @@ class netlink {
         if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
             sys::throw_errno(EINVAL, what);
         space.sysctls[std::string{path}] = text;
+        // The node's switch is every interface's, and the default of those to come (inet_forward_change in
+        // net/ipv4/devinet.c, addrconf_fixup_forwarding in net/ipv6/addrconf.c).
+        if (bool const v4 = path == "net/ipv4/ip_forward"; v4 || path == "net/ipv6/conf/all/forwarding") {
+            std::string const root = v4 ? "net/ipv4/conf/" : "net/ipv6/conf/";
+            for (auto const& [index, interface] : space.interfaces)
+                space.sysctls[root + interface.link.name + "/forwarding"] = text;
+            for (char const* const all : {"all", "default"}) space.sysctls[root + all + "/forwarding"] = text;
+        }
         journal::append(commands::sysctl(path, text));
     }
 
@@ -367,7 +375,13 @@ class netlink {
         auto const usual = default_sysctl(space, path);
         if (!usual) return std::nullopt;
         auto const written = space.sysctls.find(path);
-        return written != space.sysctls.end() ? written->second : std::string{*usual};
+        if (written != space.sysctls.end()) return written->second;
+        if (path.ends_with("/forwarding"))
+            if (auto const inherited = space.sysctls.find(
+                    std::string{path.substr(0, std::string_view{"net/ipv4/conf/"}.size())} + "default/forwarding");
+                inherited != space.sysctls.end())
+                return inherited->second;
+        return std::string{*usual};
     }
     std::optional<std::string> value_of(std::string_view path) { return value_of(path, *space_); }
 
