@@ -226,8 +226,10 @@ concept netlink_backend = std::default_initializable<Netlink> &&
                               // A hold on an interface that several cnix processes of this namespace may have at
                               // once: alone() makes it the only one, or returns false while there are others.
                               // Copies are one hold; to be told no loses it, so that the last one that asks is told
-                              // yes. The kernel drops it with the process.
+                              // yes. The kernel drops it with the process. It is none (false) if there is no such
+                              // interface, or no way to hold it.
                               { netlink.hold(name).alone() } -> std::same_as<bool>;
+                              requires std::constructible_from<bool, decltype(netlink.hold(name))>;
                               requires std::default_initializable<decltype(netlink.hold(name))>; // none
                               // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
                               // in what is read
@@ -242,6 +244,7 @@ namespace archetypes {
 struct netlink {
     using index = cnix::netlink::index;
     struct held {
+        explicit operator bool() const;
         bool alone() const;
     };
     std::optional<cnix::netlink::link> find_link(net::interface_name const&);

@@ -21,6 +21,19 @@ TEST_CASE("steps are undone in reverse, each once") {
     CHECK(order == "cba");
 }
 
+TEST_CASE("steps for a place are undone with those before it, in reverse") {
+    std::string order;
+    rollback undo;
+    undo.on_failure("a", [&] { order += 'a'; });
+    auto place = undo.here();
+    undo.on_failure(place, "b", [&] { order += 'b'; });
+    undo.on_failure("d", [&] { order += 'd'; });
+    undo.on_failure(place, "c", [&] { order += 'c'; });
+    undo.on_failure("e", [&] { order += 'e'; });
+    CHECK(undo.undo() == texts{});
+    CHECK(order == "edcba");
+}
+
 TEST_CASE("leaving the scope undoes, after commit it does not") {
     int undone = 0;
     {

@@ -49,13 +49,14 @@ inline std::string gateway_conflict(netlink::link const& device, net::prefix con
 
 /// The bridge of an ADD: made if it is missing, used as it is if it is there. Pods of other ADDs may join it at any moment,
 /// so what a failed ADD did to it is taken back only if no other ADD holds it and it has no port but `pod_port` (the failed
-/// pod's) and the VLAN gateway's.
+/// pod's) and the VLAN gateway's. That is asked when the failed pod's port is gone: of ADDs that fail together, one that is told
+/// no would else leave it to the last one, which would take the port for that of a pod that stays.
 template <netlink_backend Netlink>
 class bridge_device {
   public:
     bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port, cni::rollback& undo)
         : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)},
-          hold_{std::make_shared<hold>()} {
+          place_{undo.here()}, hold_{std::make_shared<hold>()} {
         open(undo);
     }
 
@@ -119,9 +120,7 @@ class bridge_device {
     }
 
     void open(cni::rollback& undo) {
-        // First the hold: what is found then can only be deleted by others than cnix.
-        *hold_ = host_.hold(config_.bridge);
-        auto found = host_.find_link(config_.bridge);
+        auto found = held_device();
         if (!found || found->group == provisional)
             on_failure(undo, "delete the bridge " + config_.bridge.str(), [name = config_.bridge](Netlink& netlink) {
                 if (auto const now = netlink.find_link(name); now && now->group == provisional) netlink.delete_link(now->index);
@@ -130,8 +129,7 @@ class bridge_device {
             if (attempt == 10)
                 throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
             make();
-            *hold_ = host_.hold(config_.bridge);
-            found = host_.find_link(config_.bridge);
+            found = held_device();
             if (found) try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
         }
         link_ = *found;
@@ -161,6 +159,18 @@ class bridge_device {
                        [index = link_.index, back](Netlink& netlink) { netlink.change_link(index, back); });
             host_.change_link(link_.index, change); // what fails may have been done in part
         }
+    }
+
+    /// First the hold: what is found then can only be deleted by others than cnix. Found without one, it was made in between,
+    /// or cannot be held at all.
+    std::optional<netlink::link> held_device() {
+        std::optional<netlink::link> found;
+        for (int attempt = 0; attempt < 3 && !(found && *hold_); ++attempt) {
+            *hold_ = host_.hold(config_.bridge);
+            found = host_.find_link(config_.bridge);
+            if (!found) break;
+        }
+        return found;
     }
 
     void make() {
@@ -234,7 +244,8 @@ class bridge_device {
 
     template <class F>
     void on_failure(cni::rollback& undo, std::string what, F undo_change) {
-        undo.on_failure(std::move(what), [held = hold_, alone = alone_, name = config_.bridge, own = own_ports_, undo_change] {
+        undo.on_failure(place_, std::move(what), [held = hold_, alone = alone_, name = config_.bridge, own = own_ports_,
+                                                  undo_change] {
             Netlink netlink;
             if (!*alone) *alone = held->alone(); // one answer for all of a failed ADD's steps
             if (!**alone) return;               // another ADD is using the bridge
@@ -252,6 +263,7 @@ class bridge_device {
     std::vector<std::string> own_ports_;
     std::shared_ptr<std::optional<bool>> alone_ = std::make_shared<std::optional<bool>>();
     netlink::link link_;
+    cni::rollback::place place_; ///< before the pod's port
     std::shared_ptr<hold> hold_; ///< also of the steps of a rollback, which come after this object's end
     bool mac_is_set_ = false;
 };

@@ -26,6 +26,8 @@ class hold {
             take(configurations + "4/conf/" + name.str(), LOCK_SH | LOCK_NB);
     }
 
+    explicit operator bool() const noexcept { return file_ != nullptr; }
+
     /// Whether no other process holds the interface; then none gets a hold before this one is gone. When the answer is no, this
     /// hold is lost (flock(2) gives up a lock to convert it), so that the last one that asks is told yes.
     bool alone() const { return file_ && ::flock(file_->get(), LOCK_EX | LOCK_NB) == 0; }

@@ -118,6 +118,7 @@ class netlink {
 
     /// The model has one process.
     struct held {
+        explicit operator bool() const { return true; }
         bool alone() const { return true; }
     };
     held hold(net::interface_name const&) { return {}; }
