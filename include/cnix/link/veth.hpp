@@ -45,10 +45,11 @@ inline std::uint32_t network_group(cni::network_name const& network) {
     return static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16)) | 1; // never 0, "default"
 }
 
-/// A locally administered unicast address. Random, because it must be unique on a layer 2 that other nodes may share.
+/// A locally administered unicast address below 0x80, so never one of random_port_mac(). Random, because it must be unique
+/// on a layer 2 that other nodes may share.
 inline net::mac random_mac() {
     auto bytes = sys::random_bytes<6>();
-    bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0xfc) | 0x02);
+    bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0x7c) | 0x02);
     return net::mac{bytes};
 }
 

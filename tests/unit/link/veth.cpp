@@ -81,7 +81,7 @@ TEST_CASE("random MAC addresses are an interface's, and others each time") {
             seen.insert(mac);
         }
         CHECK(link::random_port_mac().bytes()[0] == 0xfe);
-        CHECK(link::random_mac() < net::mac{{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff}});
+        CHECK(link::random_mac().bytes()[0] < 0x80);
     }
     CHECK(seen.size() == 2000);
 }
