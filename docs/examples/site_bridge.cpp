@@ -8,9 +8,9 @@
 #include "site_nat.hpp"
 
 using namespace cnix;
-using backends::libnftables;
 using backends::libnl;
+using backends::nftables;
 
-using site_bridge = plugin<link::bridge<libnl>, ipam::host_local, site::nat<libnftables>, ns::setns>;
+using site_bridge = plugin<link::bridge<libnl>, ipam::host_local, site::nat<nftables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<site_bridge>(argc, argv); }

@@ -28,15 +28,15 @@ template <cnix::nft_backend Nft> class nat {
              cnix::cni::result const& result, cnix::cni::rollback& undo) {
         if (!settings.config.ipMasq || result.ips.empty()) return;
         cnix::nft::retry([&](int) {
-            std::string script;
+            std::vector<cnix::nft::element_change> changes;
             for (auto const& ip : result.ips) {
                 auto const address = ip.address.address();
+                auto const set = pods(address.family());
                 // Left by whoever had the address before: the IPAM says whose it is now.
-                if (nft_.find_element(pods(address.family()), address)) script += remove_command(address);
-                script += "create element " + text(pods(address.family())) + " { " + address.str() +
-                          " comment \"" + cnix::nft::comment(attachment) + "\" }\n";
+                if (nft_.find_element(set, address)) changes.push_back(cnix::nft::erase(set, address));
+                changes.push_back(cnix::nft::create(set, address, cnix::nft::comment(attachment)));
             }
-            nft_.run(script);
+            nft_.change(changes);
         });
         undo.on_failure("take the pod out of the site's sets",
                         [self = *this, attachment]() mutable { self.remove(attachment); });
@@ -84,9 +84,6 @@ template <cnix::nft_backend Nft> class nat {
                 v4 ? "pods4" : "pods6",
                 v4 ? cnix::nft::key_type::ipv4 : cnix::nft::key_type::ipv6};
     }
-    static std::string remove_command(cnix::net::address const& address) {
-        return "delete element " + text(pods(address.family())) + " { " + address.str() + " }\n";
-    }
 
     /// By name, not by address: an address may be another pod's by now.
     void remove(cnix::cni::attachment_id const& attachment) {
@@ -96,12 +93,11 @@ template <cnix::nft_backend Nft> class nat {
     }
     template <class Predicate> void remove_if(Predicate const& unwanted) {
         cnix::nft::retry([&](int) {
-            std::string script;
+            std::vector<cnix::nft::element_change> changes;
             for (auto family : {cnix::net::family::ipv4, cnix::net::family::ipv6})
                 for (auto const& element : nft_.elements(pods(family)))
-                    if (unwanted(element))
-                        script += remove_command(std::get<cnix::net::address>(element.key));
-            if (!script.empty()) nft_.run(script);
+                    if (unwanted(element)) changes.push_back(cnix::nft::erase(pods(family), element.key));
+            nft_.change(changes);
         });
     }
 

@@ -8,8 +8,8 @@
 namespace {
 
 using namespace cnix;
-using backends::libnftables;
-using site_nat = site::nat<libnftables>;
+using backends::nftables;
+using site_nat = site::nat<nftables>;
 
 test::own_namespace const own{"nft"};
 
@@ -27,7 +27,7 @@ TEST_CASE("status names what is missing") {
 }
 
 TEST_CASE("laws") {
-    libnftables{}.run("add table inet site\n"
+    nftables{}.run("add table inet site\n"
                       "add set inet site pods4 { type ipv4_addr; }\n"
                       "add set inet site pods6 { type ipv6_addr; }\n");
     laws::nat_laws<site_nat>{masquerading(), [] { return test::output_of({"nft", "list", "ruleset"}); }}

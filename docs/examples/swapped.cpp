@@ -8,13 +8,13 @@
 #include <cnix/ns/setns.hpp>
 
 using namespace cnix;
-using backends::libnftables;
 using backends::libnl;
+using backends::nftables;
 
 // FAIL link: static assertion failed.*cnix: `Link`, the first slot, does not model cnix::link_policy
 // FAIL ipam: static assertion failed.*cnix: `Ipam`, the second slot, does not model cnix::ipam_policy
 #if defined(CT_link) || defined(CT_ipam)
-using bridge = plugin<ipam::host_local, link::bridge<libnl>, nat::nftables<libnftables>, ns::setns>;
+using bridge = plugin<ipam::host_local, link::bridge<libnl>, nat::nftables<nftables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv); }
 #endif

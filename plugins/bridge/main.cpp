@@ -8,9 +8,10 @@
 #include <cnix/ns/setns.hpp>
 
 using namespace cnix;
-using backends::libnftables;
 using backends::libnl;
+using backends::nftables;
 
-using bridge = plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::host_local, nat::nftables<libnftables>, ns::setns>;
+using bridge = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::host_local,
+                      nat::nftables<nftables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv); }

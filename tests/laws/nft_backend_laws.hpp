@@ -39,6 +39,8 @@ template <nft_backend Nft> class nft_backend_laws {
         with_tables([&] { changes_are_done_in_order(); });
         with_tables([&] { a_refused_change_changes_nothing(); });
         with_tables([&] { changes_of_two_tables_are_one_transaction(); });
+        with_tables([&] { objects_are_erased_with_what_they_hold(); });
+        with_tables([&] { a_refused_erasure_erases_nothing(); });
         with_tables([&] { families_are_separate(); });
         with_tables([&] { handles_see_the_same(); });
     }
@@ -49,7 +51,7 @@ template <nft_backend Nft> class nft_backend_laws {
     void nothing_is_there() {
         Nft nft;
         CHECK_FALSE(nft.find_chain(node_, "c"));
-        CHECK(nft.rules(node_, "c").empty());
+        CHECK(rules(nft, node_, "c").empty());
         CHECK_FALSE(nft.find_element(pods4(), ip("10.1.0.5")));
         CHECK(nft.elements(pods4()).empty());
         refused(nft, "add chain inet laws c\n");
@@ -61,8 +63,8 @@ template <nft_backend Nft> class nft_backend_laws {
         Nft nft;
         CHECK(nft.find_chain(node_, "c") == nft::chain{});
         CHECK_FALSE(nft.find_chain(node_, "e"));
-        CHECK(nft.rules(node_, "c").empty());
-        CHECK(nft.rules(node_, "e").empty());
+        CHECK(rules(nft, node_, "c").empty());
+        CHECK(rules(nft, node_, "e").empty());
         CHECK(nft.elements(pods4()).empty());
         CHECK_FALSE(nft.find_element(pods4(), ip("10.1.0.5")));
         nft.run("create element inet laws pods4 { 10.1.0.5 comment \"mine\" : goto c }\n"
@@ -81,8 +83,7 @@ template <nft_backend Nft> class nft_backend_laws {
         Nft nft;
         nft::chain const nat{.hook = "postrouting", .type = "nat", .priority = 101},
             filter{.hook = "prerouting", .type = "filter", .priority = -299};
-        nft.run("add chain inet laws base" + nft::base_chain(nat) + '\n' + //
-                "add chain bridge laws base" + nft::base_chain(filter) + '\n');
+        nft.run(nft::make(node_, {"base", nat, {}}) + nft::make(ports_, {"base", filter, {}}));
         CHECK(nft.find_chain(node_, "base") == nat);
         CHECK(nft.find_chain(ports_, "base") == filter);
     }
@@ -98,27 +99,27 @@ template <nft_backend Nft> class nft_backend_laws {
                                                "jump d",
                                                "goto d"};
         nft.run("add chain inet laws base { type nat hook postrouting priority 100; }\n" +
-                nft::chain_with_rules(node_, "base", "", written));
-        auto const rules = nft.rules(node_, "base");
-        CHECK(texts(rules) == written);
-        for (auto const& rule : rules) CHECK(rule.comment.empty());
+                nft::make(node_, {"base", {}, written}));
+        auto const listed = rules(nft, node_, "base");
+        CHECK(texts(listed) == written);
+        for (auto const& rule : listed) CHECK(rule.comment.empty());
         CHECK(nft.find_chain(node_, "base")->references == 0);
         CHECK(nft.find_chain(node_, "d")->references == 2);
 
         INFO("a handle is of one rule, among equal ones too");
         nft.run("add rule inet laws base masquerade\n");
-        auto const more = nft.rules(node_, "base");
+        auto const more = rules(nft, node_, "base");
         REQUIRE(more.size() == written.size() + 1);
         nft.run("delete rule inet laws base handle " + std::to_string(more.back().handle) + '\n');
-        CHECK(texts(nft.rules(node_, "base")) == written);
-        nft.run("delete rule inet laws base handle " + std::to_string(rules.front().handle) + '\n');
-        CHECK(texts(nft.rules(node_, "base")) ==
+        CHECK(texts(rules(nft, node_, "base")) == written);
+        nft.run("delete rule inet laws base handle " + std::to_string(listed.front().handle) + '\n');
+        CHECK(texts(rules(nft, node_, "base")) ==
               std::vector<std::string>{written.begin() + 1, written.end()});
-        refused(nft, "delete rule inet laws base handle " + std::to_string(rules.front().handle) + '\n');
+        refused(nft, "delete rule inet laws base handle " + std::to_string(listed.front().handle) + '\n');
 
         INFO("flush takes them all, and the chain stays");
         nft.run("flush chain inet laws base\n");
-        CHECK(nft.rules(node_, "base").empty());
+        CHECK(rules(nft, node_, "base").empty());
         CHECK(nft.find_chain(node_, "d")->references == 0);
         CHECK(nft.find_chain(node_, "base"));
     }
@@ -127,11 +128,18 @@ template <nft_backend Nft> class nft_backend_laws {
         Nft nft;
         nft.run("add rule inet laws c goto d comment \"a rule's own\"\n"
                 "add rule inet laws c ip daddr @subnets4 return comment \"another\"\n");
-        auto const rules = nft.rules(node_, "c");
-        CHECK(texts(rules) == std::vector<std::string>{"goto d", "ip daddr @subnets4 return"});
-        REQUIRE(rules.size() == 2);
-        CHECK(rules[0].comment == "a rule's own");
-        CHECK(rules[1].comment == "another");
+        auto const listed = rules(nft, node_, "c");
+        CHECK(texts(listed) == std::vector<std::string>{"goto d", "ip daddr @subnets4 return"});
+        REQUIRE(listed.size() == 2);
+        CHECK(listed[0].comment == "a rule's own");
+        CHECK(listed[1].comment == "another");
+        INFO("of several chains, in the order asked for");
+        nft.run("add rule inet laws d masquerade\n");
+        auto const several = nft.rules(node_, {"d", "nowhere", "c"});
+        REQUIRE(several.size() == 3);
+        CHECK(texts(several[0]) == std::vector<std::string>{"masquerade"});
+        CHECK(several[1].empty());
+        CHECK(texts(several[2]) == texts(listed));
         CHECK(nft.find_chain(node_, "d")->references == 1);
         refused(nft, "delete chain inet laws d\n");
     }
@@ -214,9 +222,9 @@ template <nft_backend Nft> class nft_backend_laws {
         INFO("a rule is added once more");
         nft.run("add rule inet laws c goto d\n");
         nft.run("add rule inet laws c goto d\n");
-        CHECK(texts(nft.rules(node_, "c")) == std::vector<std::string>{"goto d", "goto d"});
-        nft.run(nft::chain_with_rules(node_, "c", "", {"masquerade"}));
-        CHECK(texts(nft.rules(node_, "c")) == std::vector<std::string>{"masquerade"});
+        CHECK(texts(rules(nft, node_, "c")) == std::vector<std::string>{"goto d", "goto d"});
+        nft.run(nft::make(node_, {"c", {}, {"masquerade"}}));
+        CHECK(texts(rules(nft, node_, "c")) == std::vector<std::string>{"masquerade"});
     }
 
     void deletion_makes_it_gone() {
@@ -229,7 +237,7 @@ template <nft_backend Nft> class nft_backend_laws {
         refused(nft, "delete element inet laws pods4 { 10.1.0.5 }\n");
         nft.run("add rule inet laws c masquerade\ndelete chain inet laws c\n");
         CHECK_FALSE(nft.find_chain(node_, "c"));
-        CHECK(nft.rules(node_, "c").empty());
+        CHECK(rules(nft, node_, "c").empty());
         refused(nft, "delete chain inet laws c\n");
         refused(nft, "flush chain inet laws c\n");
         nft.run("delete map inet laws pods4\n");
@@ -360,11 +368,60 @@ template <nft_backend Nft> class nft_backend_laws {
         CHECK(refusal(nft, {nft::erase(interfaces(), port("eth77")), pod}) != "");
     }
 
+    void objects_are_erased_with_what_they_hold() {
+        Nft nft;
+        auto const before = state_();
+        nft.erase({});
+        CHECK(state_() == before);
+        nft.run("add rule inet laws c ip daddr @subnets4 return\nadd rule inet laws c goto d\n"
+                "add element inet laws subnets4 { 10.1.0.0/16 }\n");
+        nft.erase({chain_c(), set_of(subnets4())});
+        CHECK_FALSE(nft.find_chain(node_, "c"));
+        CHECK(nft.find_chain(node_, "d") == nft::chain{});
+        refused(nft, "delete set inet laws subnets4\n");
+        nft.run("create element inet laws pods4 { 10.1.0.5 : goto d }\n");
+        nft.erase({{nft::object::kind::table, node_, {}}});
+        CHECK_FALSE(nft.find_chain(node_, "d"));
+        CHECK(nft.find_chain(ports_, "d"));
+        refused(nft, "delete table inet laws\n");
+    }
+
+    void a_refused_erasure_erases_nothing() {
+        Nft nft;
+        nft.run("create element inet laws pods4 { 10.1.0.5 : goto c }\n"
+                "add rule inet laws d ip daddr @subnets4 return\n");
+        nft::object const d{nft::object::kind::chain, node_, "d"},
+            macs_set = set_of(macs()), table{nft::object::kind::table, {"inet", "nowhere"}, {}};
+        std::vector<std::pair<nft::object, std::string>> const bad{
+            {chain_c(), "chain inet laws c"},
+            {set_of(subnets4()), "set inet laws subnets4"},
+            {{nft::object::kind::chain, node_, "nowhere"}, "chain inet laws nowhere"},
+            {{nft::object::kind::set, node_, "nowhere"}, "set inet laws nowhere"},
+            {table, "table inet nowhere"}};
+        for (auto const& [one, name] : bad) {
+            for (auto const& objects :
+                 {std::vector{one}, std::vector{macs_set, one}, std::vector{one, macs_set}}) {
+                auto const before = state_();
+                std::string message;
+                try {
+                    nft.erase(objects);
+                } catch (cni::error const& e) {
+                    message = e.message();
+                }
+                CHECK_MESSAGE(message.find(name) != message.npos, message);
+                CHECK(state_() == before);
+            }
+        }
+        INFO("together with what leads to it, it goes");
+        nft.erase({d, set_of(subnets4())});
+        CHECK_FALSE(nft.find_chain(node_, "d"));
+    }
+
     void families_are_separate() {
         Nft nft;
         nft.run("add chain inet laws only\nadd rule inet laws c goto d\n");
         CHECK_FALSE(nft.find_chain(ports_, "only"));
-        CHECK(nft.rules(ports_, "c").empty());
+        CHECK(rules(nft, ports_, "c").empty());
         nft.run("delete chain bridge laws c\n");
         CHECK(nft.find_chain(node_, "c"));
         nft.run("delete table bridge laws\n");
@@ -394,6 +451,8 @@ template <nft_backend Nft> class nft_backend_laws {
                "add map bridge laws ports { type ifname : verdict; }\n"
                "add set bridge laws macs { type ifname . ether_addr; }\n";
     }
+    static nft::object chain_c() { return {nft::object::kind::chain, node_, "c"}; }
+    static nft::object set_of(nft::set_id const& id) { return {nft::object::kind::set, id.table, id.name}; }
     static nft::set_id pods4() { return {node_, "pods4", nft::key_type::ipv4}; }
     static nft::set_id pods6() { return {node_, "pods6", nft::key_type::ipv6}; }
     static nft::set_id subnets4() { return {node_, "subnets4", nft::key_type::ipv4}; }
@@ -441,6 +500,9 @@ template <nft_backend Nft> class nft_backend_laws {
             return e.message();
         }
         return "";
+    }
+    static std::vector<nft::rule> rules(Nft& nft, nft::table_id const& table, std::string const& chain) {
+        return nft.rules(table, {chain}).front();
     }
     static std::vector<std::string> texts(std::vector<nft::rule> const& rules) {
         std::vector<std::string> all;

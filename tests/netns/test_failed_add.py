@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.cni import IPTABLES, LIBNFTABLES, Attachment, hidden
+from support.cni import IPTABLES, NFT, Attachment, hidden
 from support.snapshot import difference, snapshot
 
 SUBNET = "10.22.0.0/24"
@@ -83,7 +83,7 @@ def masquerade_fails(node, pod):
 
 
 def spoof_check_fails(node, pod):
-    return full(node, ipMasq=False), {"prefix": hidden(LIBNFTABLES, "/usr/sbin/nft")}
+    return full(node, ipMasq=False), {"prefix": hidden(NFT)}
 
 
 def data_directory_is_a_file(node, pod):

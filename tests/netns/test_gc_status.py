@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from support.cni import IPTABLES, LIBNFTABLES, UNPRIVILEGED, Attachment, hidden
+from support.cni import IPTABLES, NFT, UNPRIVILEGED, Attachment, hidden
 from support.snapshot import difference, snapshot
 
 SUBNETS = ("10.22.0.0/24", "fd00:22::/64")
@@ -155,10 +155,9 @@ def test_status_without_permission_for_rules(node, nat_plugin):
     node.cni("STATUS", full(node), nat_plugin, prefix=UNPRIVILEGED).failure(50)
 
 
-def test_status_without_libnftables(node):
-    """The library is loaded when needed; its absence is a finding, not a plugin that does not start."""
-    prefix = hidden(LIBNFTABLES)
-    node.cni("STATUS", full(node), prefix=prefix).failure(50, "libnftables")
+def test_status_without_nft(node):
+    prefix = hidden(NFT)
+    node.cni("STATUS", full(node), prefix=prefix).failure(50, "install the package `nftables`")
     plain = full(node, ipMasq=False, macspoofchk=False)
     node.cni("STATUS", plain, prefix=prefix).success()
     Attachment(node, plain, node.pod()).add(prefix=prefix)

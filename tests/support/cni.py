@@ -66,7 +66,7 @@ def hidden(*patterns: str) -> tuple[str, ...]:
 
 
 IPTABLES = "/usr/sbin/xtables-*-multi"
-LIBNFTABLES = "/usr/lib/*/libnftables.so.1.*"
+NFT = "/usr/sbin/nft"
 
 
 class Plugins:

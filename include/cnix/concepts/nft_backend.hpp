@@ -76,6 +76,15 @@ inline element_change erase(set_id set, nft::key of) {
     return {element_change::kind::erase, std::move(set), {std::move(of), std::nullopt, {}, {}}};
 }
 
+/// A chain, a set or a table.
+struct object {
+    enum class kind : std::uint8_t { chain, set, table };
+
+    object::kind kind = kind::table;
+    table_id table;
+    std::string name; ///< of the chain or set
+};
+
 struct chain {
     std::string hook; ///< "postrouting", ...; empty: not a base chain
     std::string type; ///< of a base chain: "nat", "filter"
@@ -88,8 +97,7 @@ struct chain {
 
 struct rule {
     std::uint64_t handle = 0; ///< what "delete rule" names it by
-    /// In nft's syntax, for the subset of it that cnix writes; in libnftables' JSON for what is beyond.
-    std::string text;
+    std::string text;         ///< as nft lists it, without comment and handle
     std::string comment;
 };
 
@@ -103,17 +111,20 @@ namespace cnix {
 ///
 ///   run           one script, one transaction: all of it is done, or nothing. Throws cni::error with nft's own words.
 ///   dry_run       the same questions to the kernel, and nothing is changed.
+///   erase         one transaction that takes away objects, in this order: a chain with its rules, a set with its
+///                 elements, a table with all in it. Throws cni::error that names the object if it is not there, or if
+///                 something that is still there leads to it; nothing is done then.
 ///   change        one transaction that makes and takes away elements, in this order, of sets and maps of any tables,
 ///                 none of them interval sets. Throws cni::error that names the element if one to be created is there,
 ///                 whatever it leads to, one to be erased is not, or there is no such set or chain; nothing is done then.
 ///   find_chain    nothing if the table or the chain is not there.
-///   rules         of a chain in order, each in nft's syntax as the subset of it that cnix writes spells it (JSON of
-///                 libnftables for what is beyond that subset); empty if there is no such chain.
+///   rules         of each of the chains in order, as nft lists them; none of a chain that is not there. Grows with
+///                 the table's rules: nft reads all of them, once for all the chains.
 ///   find_element  one element by its key. Costs the same however many there are.
 ///   elements      all of a set or map, each once, in no order; empty if it is not there. Of an interval set, its intervals.
 ///
-/// The questions do not throw for what is not there. Only run, dry_run and rules may load libnftables, which takes
-/// longer than all else that an ADD asks of nftables.
+/// The questions do not throw for what is not there. Only run, dry_run and rules may need nft or its library, which
+/// take longer than all else that an ADD asks of nftables.
 ///
 /// Laws (tests/laws/nft_backend_laws.hpp): what was made is found, rules in their order; what was deleted is not, and
 /// deleting it again is refused; to add what is there changes nothing, to create it is refused; what a rule or an
@@ -123,26 +134,31 @@ namespace cnix {
 ///
 /// Minimal model: archetypes::nft.
 template <class Nft>
-concept nft_backend = std::default_initializable<Nft> &&
-                      requires(Nft nft, std::string_view script,
-                               std::vector<nft::element_change> const& changes, std::string_view chain,
-                               nft::table_id const& table, nft::set_id const& set, nft::key const& key) {
-                          { nft.run(script) } -> std::same_as<void>;
-                          { nft.dry_run(script) } -> std::same_as<void>;
-                          { nft.change(changes) } -> std::same_as<void>;
-                          { nft.find_chain(table, chain) } -> std::same_as<std::optional<nft::chain>>;
-                          { nft.rules(table, chain) } -> std::same_as<std::vector<nft::rule>>;
-                          { nft.find_element(set, key) } -> std::same_as<std::optional<nft::element>>;
-                          { nft.elements(set) } -> std::same_as<std::vector<nft::element>>;
-                      };
+concept nft_backend =
+    std::default_initializable<Nft> &&
+    requires(Nft nft, std::string_view script, std::vector<nft::element_change> const& changes,
+             std::vector<nft::object> const& objects, std::string_view chain,
+             std::vector<std::string> const& chains, nft::table_id const& table, nft::set_id const& set,
+             nft::key const& key) {
+        { nft.run(script) } -> std::same_as<void>;
+        { nft.dry_run(script) } -> std::same_as<void>;
+        { nft.change(changes) } -> std::same_as<void>;
+        { nft.erase(objects) } -> std::same_as<void>;
+        { nft.find_chain(table, chain) } -> std::same_as<std::optional<nft::chain>>;
+        { nft.rules(table, chains) } -> std::same_as<std::vector<std::vector<nft::rule>>>;
+        { nft.find_element(set, key) } -> std::same_as<std::optional<nft::element>>;
+        { nft.elements(set) } -> std::same_as<std::vector<nft::element>>;
+    };
 
 namespace archetypes {
 struct nft {
     void run(std::string_view script);
     void dry_run(std::string_view script);
     void change(std::vector<cnix::nft::element_change> const&);
+    void erase(std::vector<cnix::nft::object> const&);
     std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const&, std::string_view chain);
-    std::vector<cnix::nft::rule> rules(cnix::nft::table_id const&, std::string_view chain);
+    std::vector<std::vector<cnix::nft::rule>> rules(cnix::nft::table_id const&,
+                                                    std::vector<std::string> const& chains);
     std::optional<cnix::nft::element> find_element(cnix::nft::set_id const&, cnix::nft::key const&);
     std::vector<cnix::nft::element> elements(cnix::nft::set_id const&);
 };

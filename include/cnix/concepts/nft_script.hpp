@@ -87,20 +87,36 @@ inline std::string text(std::vector<element_change> const& changes) {
     return script;
 }
 
-/// Commands that make the chain if it is missing, and its rules these whatever it had. `base` is what follows
-/// the name of a base chain, empty for another.
-inline std::string chain_with_rules(table_id const& table, std::string_view chain, std::string_view base,
-                                    std::vector<std::string> const& rules) {
-    std::string const name = text(table) + ' ' + std::string{chain};
-    std::string script = "add chain " + name + std::string{base} + "\nflush chain " + name + '\n';
-    for (auto const& rule : rules) script += "add rule " + name + ' ' + rule + '\n';
-    return script;
+/// "chain inet cnix outbound"
+inline std::string text(object const& one) {
+    auto const name = text(one.table) + ' ' + one.name;
+    switch (one.kind) {
+    case object::kind::chain:
+        return "chain " + name;
+    case object::kind::set:
+        return "set " + name;
+    case object::kind::table:
+        break;
+    }
+    return "table " + text(one.table);
 }
 
-/// What hooks a base chain, as chain_with_rules() takes it.
-inline std::string base_chain(chain const& base) {
-    return " { type " + base.type + " hook " + base.hook + " priority " + std::to_string(base.priority) +
-           "; }";
+/// What a chain should be.
+struct chain_plan {
+    std::string name;
+    chain hook;                     ///< its references are not looked at
+    std::vector<std::string> rules; ///< as nft lists them
+};
+
+/// Commands that make the chain if it is missing, and its rules these whatever it had.
+inline std::string make(table_id const& table, chain_plan const& plan) {
+    std::string const name = text(table) + ' ' + plan.name;
+    auto const base = plan.hook.hook.empty() ? std::string{}
+                                             : " { type " + plan.hook.type + " hook " + plan.hook.hook +
+                                                   " priority " + std::to_string(plan.hook.priority) + "; }";
+    std::string script = "add chain " + name + base + "\nflush chain " + name + '\n';
+    for (auto const& rule : plan.rules) script += "add rule " + name + ' ' + rule + '\n';
+    return script;
 }
 
 } // namespace cnix::nft

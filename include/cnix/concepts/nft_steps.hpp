@@ -28,38 +28,44 @@ template <class Attempt> void retry(Attempt&& attempt) {
     }
 }
 
-/// Runs the script if nothing leads to the chain. The script has to delete the chain, so that the kernel
-/// refuses it if something leads there by then.
+/// Erases the objects if nothing leads to the chain. It has to be one of them, so that the kernel refuses if
+/// something leads there by then.
 template <nft_backend Nft>
-void delete_unused(Nft& nft, table_id const& table, std::string_view chain, std::string const& script) {
+void erase_unused(Nft& nft, table_id const& table, std::string_view chain,
+                  std::vector<object> const& objects) {
     retry([&](int) {
         auto const now = nft.find_chain(table, chain);
-        if (now && now->references == 0) nft.run(script);
+        if (now && now->references == 0) nft.erase(objects);
     });
 }
 
-/// Appends what distinguishes the chain from one with this hook (that of a default chain: none) and these
-/// rules.
+/// Appends what distinguishes the table's chains from what they should be.
 template <nft_backend Nft>
-void check_chain(Nft& nft, table_id const& table, std::string_view chain, nft::chain const& hook,
-                 std::vector<std::string> const& expected, findings& found) {
-    auto const place = "nftables: chain " + text(table) + ' ' + std::string{chain};
-    auto const now = nft.find_chain(table, chain);
-    if (!now) {
-        found.push_back(place + " is missing");
-        return;
+void check_chains(Nft& nft, table_id const& table, std::vector<chain_plan> const& plans, findings& found) {
+    std::vector<std::string> names;
+    for (auto const& plan : plans) names.push_back(plan.name);
+    auto const rules = nft.rules(table, names);
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        auto const& plan = plans[i];
+        auto const place = "nftables: chain " + text(table) + ' ' + plan.name;
+        auto const now = nft.find_chain(table, plan.name);
+        if (!now) {
+            found.push_back(place + " is missing");
+            continue;
+        }
+        if (now->hook != plan.hook.hook || now->type != plan.hook.type || now->priority != plan.hook.priority)
+            found.push_back(place + " is hooked to \"" + now->hook + "\" as \"" + now->type +
+                            "\" at priority " + std::to_string(now->priority));
+        std::vector<std::string> texts;
+        std::string shown;
+        for (auto const& rule : rules[i]) {
+            texts.push_back(rule.text);
+            shown += (shown.empty() ? "`" : ", `") + rule.text + '`';
+        }
+        if (texts != plan.rules)
+            found.push_back(place +
+                            " has other rules than cnix gave it: " + (shown.empty() ? "none" : shown));
     }
-    if (now->hook != hook.hook || now->type != hook.type || now->priority != hook.priority)
-        found.push_back(place + " is hooked to \"" + now->hook + "\" as \"" + now->type + "\" at priority " +
-                        std::to_string(now->priority));
-    std::vector<std::string> rules;
-    std::string shown;
-    for (auto const& rule : nft.rules(table, chain)) {
-        rules.push_back(rule.text);
-        shown += (shown.empty() ? "`" : ", `") + rule.text + '`';
-    }
-    if (rules != expected)
-        found.push_back(place + " has other rules than cnix gave it: " + (shown.empty() ? "none" : shown));
 }
 
 } // namespace cnix::nft

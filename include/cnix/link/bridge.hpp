@@ -17,9 +17,8 @@
 namespace cnix::link {
 
 /// Pods on a Linux bridge of the node, each by a veth pair, as containernetworking's bridge plugin does it.
-/// SpoofCheck does `macspoofchk`: link::spoof_check<libnftables>, or no_spoof_check, which refuses the key.
-template <netlink_backend Netlink, class SpoofCheck = no_spoof_check>
-class bridge {
+/// SpoofCheck does `macspoofchk`: link::spoof_check<nftables>, or no_spoof_check, which refuses the key.
+template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class bridge {
   public:
     using config = bridge_config;
     using runtime_config = bridge_runtime_config;
@@ -31,15 +30,16 @@ class bridge {
     /// What one struct cannot know: whether there is an IPAM, and what this composition is made of.
     static constexpr void check(config const& conf, entry_facts const& entry, cnix::config::checker& found) {
         if (conf.disableContainerInterface && entry.has_ipam)
-            found.fault("disableContainerInterface", "cannot use IPAM when DisableContainerInterface flag is set: the pod's "
-                                                     "end stays down, so it can have no address; leave out one of them");
+            found.fault("disableContainerInterface",
+                        "cannot use IPAM when DisableContainerInterface flag is set: the pod's "
+                        "end stays down, so it can have no address; leave out one of them");
         if constexpr (requires { SpoofCheck::refusal; })
             if (conf.macspoofchk) found.fault("macspoofchk", SpoofCheck::refusal);
     }
 
     template <ns_policy Ns>
-    void add(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod, lease const& leased, cni::result& result,
-             cni::rollback& undo) {
+    void add(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod, lease const& leased,
+             cni::result& result, cni::rollback& undo) {
         config const& conf = keys.config;
         auto const mac = requested_mac(keys);
         result.ips = with_gateways(leased.ips, conf);
@@ -77,15 +77,14 @@ class bridge {
         report(result, attachment, device.link(), port, pod_link, vlan_gateway);
     }
 
-    template <ns_policy Ns>
-    void del(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
+    template <ns_policy Ns> void del(cni::attachment const& attachment, settings<bridge> const&, Ns* pod) {
         auto const host_name = host_interface_name(attachment);
         Netlink host;
         bool deleted = false;
         if (auto const link = host.find_link(host_name); link && is_own(*link, attachment))
             deleted = host.delete_link(link->index);
-        // Made by another plugin, or the pair was torn apart: what is left is in the pod, under the interface's name.
-        // After an ADD that failed because the name is taken, it is another attachment's.
+        // Made by another plugin, or the pair was torn apart: what is left is in the pod, under the
+        // interface's name. After an ADD that failed because the name is taken, it is another attachment's.
         if (!deleted && pod) {
             auto const link = pod->run([&] { return Netlink{}.find_link(attachment.interface); });
             if (link && link->kind == "veth" && !is_of_another(host, *link, attachment))
@@ -93,7 +92,8 @@ class bridge {
         }
         if (!deleted) // somebody renamed it
             for (netlink::link const& link : host.links())
-                if (attachment_digest(link.alias, attachment.network) == attachment.digest()) host.delete_link(link.index);
+                if (attachment_digest(link.alias, attachment.network) == attachment.digest())
+                    host.delete_link(link.index);
         spoof_check_.del(attachment, host_name); // `macspoofchk` may have changed since ADD
     }
 
@@ -115,8 +115,8 @@ class bridge {
     }
 
     template <ns_policy Ns>
-    void check(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod, cni::result const& previous,
-               findings& found) {
+    void check(cni::attachment const& attachment, settings<bridge> const& keys, Ns& pod,
+               cni::result const& previous, findings& found) {
         config const& conf = keys.config;
         Netlink host;
         auto const device = host.find_link(conf.bridge);
@@ -124,7 +124,8 @@ class bridge {
 
         auto const interface = container_interface(attachment, previous);
         if (!interface) {
-            found.push_back("prevResult has no interface " + attachment.interface.str() + " in " + attachment.netns);
+            found.push_back("prevResult has no interface " + attachment.interface.str() + " in " +
+                            attachment.netns);
             return;
         }
         auto const pod_link = pod.run([&] {
@@ -143,11 +144,13 @@ class bridge {
             return;
         }
         check_port(host, *port, device, conf, found);
-        if (port->name == host_interface_name(attachment).view() && port->alias != host_interface_alias(attachment))
+        if (port->name == host_interface_name(attachment).view() &&
+            port->alias != host_interface_alias(attachment))
             found.push_back("the alias of the host end " + port->name + " is \"" + port->alias +
                             "\", not what ADD wrote: GC cannot find it");
         if (conf.macspoofchk)
-            spoof_check_.check(attachment, net::interface_name::parse(port->name).value(), pod_link->mac, found);
+            spoof_check_.check(attachment, net::interface_name::parse(port->name).value(), pod_link->mac,
+                               found);
     }
 
     void gc(cni::valid_attachments const& valid, settings<bridge> const&, findings& found) {
@@ -166,15 +169,16 @@ class bridge {
     void status(settings<bridge> const& keys, findings& found) {
         Netlink host;
         if (auto const device = host.find_link(keys.config.bridge); device && device->kind != "bridge")
-            found.push_back("\"" + device->name + "\" already exists but is not a bridge; remove it, or set another `bridge`");
+            found.push_back("\"" + device->name +
+                            "\" already exists but is not a bridge; remove it, or set another `bridge`");
         else if (device && keys.config.gateway() && keys.config.vlan == 0 && !keys.config.forceAddress)
             status_of_gateways(host, *device, with_gateways(keys.expected, keys.config), found);
         if (keys.config.macspoofchk) spoof_check_.status(found);
     }
 
   private:
-    static void status_of_gateways(Netlink& host, netlink::link const& bridge, std::vector<cni::ip> const& ips,
-                                   findings& found) {
+    static void status_of_gateways(Netlink& host, netlink::link const& bridge,
+                                   std::vector<cni::ip> const& ips, findings& found) {
         auto const here = host.addresses(bridge.index);
         for (cni::ip const& ip : ips)
             if (auto const gateway = *net::prefix::make(*ip.gateway, ip.address.length());
@@ -195,9 +199,9 @@ class bridge {
         if (!mac) mac = keys.args.mac;
         if (!mac) mac = keys.cni_args.MAC;
         if (mac && (mac->is_multicast() || mac->is_zero()))
-            throw cni::error{cni::code::invalid_network_config, "the MAC address " + mac->str() +
-                                                                    " cannot be an interface's: it is " +
-                                                                    (mac->is_zero() ? "all zeros" : "a multicast address")};
+            throw cni::error{cni::code::invalid_network_config,
+                             "the MAC address " + mac->str() + " cannot be an interface's: it is " +
+                                 (mac->is_zero() ? "all zeros" : "a multicast address")};
         return mac;
     }
 
@@ -209,13 +213,14 @@ class bridge {
     }
 
     /// isDefaultGateway: a default route a family, unless the IPAM gave one, with a gateway or without.
-    static std::vector<cni::route> with_default_routes(std::vector<cni::route> routes, std::vector<cni::ip> const& ips,
-                                                       config const& conf) {
+    static std::vector<cni::route> with_default_routes(std::vector<cni::route> routes,
+                                                       std::vector<cni::ip> const& ips, config const& conf) {
         if (!conf.isDefaultGateway) return routes;
         for (cni::ip const& ip : ips) {
             auto const any = net::prefix::any(ip.address.family());
             auto const default_of_main = [&](cni::route const& r) {
-                return r.dst.network() == any && (!r.table || *r.table == 0 || *r.table == netlink::route_spec{}.table);
+                return r.dst.network() == any &&
+                       (!r.table || *r.table == 0 || *r.table == netlink::route_spec{}.table);
             };
             if (ranges::any_of(routes, default_of_main)) continue;
             routes.push_back({.dst = any, .gw = ip.gateway});
@@ -223,26 +228,31 @@ class bridge {
         return routes;
     }
 
-    /// A bridge's MTU follows that of its smallest port, and an IPv6 address does not survive one that is too small.
+    /// A bridge's MTU follows that of its smallest port, and an IPv6 address does not survive one that is too
+    /// small.
     static void refuse_mtu_without_ipv6(Netlink& host, netlink::link const& bridge, config const& conf,
                                         std::vector<cni::ip> const& ips) {
         if (conf.mtu == 0 || conf.mtu >= min_ipv6_mtu) return;
         auto const refuse = [&](std::string const& whose) {
-            throw cni::error{cni::code::invalid_network_config,
-                             "an `mtu` of " + std::to_string(conf.mtu) + " would take the IPv6 addresses from " + whose +
-                                 ": IPv6 needs at least " + std::to_string(min_ipv6_mtu) + " bytes"};
+            throw cni::error{cni::code::invalid_network_config, "an `mtu` of " + std::to_string(conf.mtu) +
+                                                                    " would take the IPv6 addresses from " +
+                                                                    whose + ": IPv6 needs at least " +
+                                                                    std::to_string(min_ipv6_mtu) + " bytes"};
         };
         if (ranges::any_of(ips, [](cni::ip const& ip) { return ip.address.is_v6(); })) refuse("the pod");
         for (auto const& [prefix, tentative, dad_failed] : host.addresses(bridge.index))
             if (prefix.is_v6() && !prefix.address().is_link_local()) refuse("the bridge " + bridge.name);
     }
 
-    /// Both ends get a MAC address here, so that udev leaves them alone (MACAddressPolicy honours addr_assign_type SET).
-    static void add_veth(Netlink& host, cni::attachment const& attachment, net::interface_name const& host_name,
-                         std::optional<net::mac> const& mac, int pod, netlink::link const& bridge, config const& conf,
-                         cni::rollback& undo) {
+    /// Both ends get a MAC address here, so that udev leaves them alone (MACAddressPolicy honours
+    /// addr_assign_type SET).
+    static void add_veth(Netlink& host, cni::attachment const& attachment,
+                         net::interface_name const& host_name, std::optional<net::mac> const& mac, int pod,
+                         netlink::link const& bridge, config const& conf, cni::rollback& undo) {
         try {
-            host.add_veth({.host = {.name = host_name, .group = network_group(attachment.network), .mac = random_port_mac()},
+            host.add_veth({.host = {.name = host_name,
+                                    .group = network_group(attachment.network),
+                                    .mac = random_port_mac()},
                            .peer = {.name = attachment.interface, .mac = mac ? *mac : random_mac()},
                            .peer_netns = pod,
                            .mtu = static_cast<std::uint32_t>(conf.mtu),
@@ -250,13 +260,14 @@ class bridge {
                            .host_up = false});
         } catch (std::system_error const& e) {
             if (e.code() != std::errc::file_exists) throw;
-            throw cni::error{cni::code::internal,
-                             host.find_link(host_name)
-                                 ? "the container " + attachment.container.str() + " is attached to the network " +
-                                       attachment.network.str() + " as " + attachment.interface.str() +
-                                       " already (its interface on the node is " + host_name.str() + "); DEL it first"
-                                 : "the interface " + attachment.interface.str() + " exists already in " +
-                                       attachment.netns + "; choose another CNI_IFNAME"};
+            throw cni::error{
+                cni::code::internal,
+                host.find_link(host_name)
+                    ? "the container " + attachment.container.str() + " is attached to the network " +
+                          attachment.network.str() + " as " + attachment.interface.str() +
+                          " already (its interface on the node is " + host_name.str() + "); DEL it first"
+                    : "the interface " + attachment.interface.str() + " exists already in " +
+                          attachment.netns + "; choose another CNI_IFNAME"};
         }
         undo.on_failure("delete the interface " + host_name.str(), [host_name] {
             Netlink netlink;
@@ -264,13 +275,14 @@ class bridge {
         });
     }
 
-    /// Given its name. Without an alias it is what a killed ADD left between its first two messages; somebody may have
-    /// written another one there.
+    /// Given its name. Without an alias it is what a killed ADD left between its first two messages; somebody
+    /// may have written another one there.
     static bool is_own(netlink::link const& link, cni::attachment const& attachment) {
         return link.kind == "veth" && !is_alias_of_another(link.alias, attachment);
     }
 
-    static bool is_of_another(Netlink& host, netlink::link const& pod_link, cni::attachment const& attachment) {
+    static bool is_of_another(Netlink& host, netlink::link const& pod_link,
+                              cni::attachment const& attachment) {
         auto const port = pod_link.peer != 0 ? host.find_link(pod_link.peer) : std::nullopt;
         return port && port->peer == pod_link.index && is_alias_of_another(port->alias, attachment);
     }
@@ -278,12 +290,13 @@ class bridge {
     static netlink::link just_made(Netlink& netlink, net::interface_name const& interface) {
         auto link = netlink.find_link(interface);
         if (!link)
-            throw cni::error{cni::code::internal,
-                             "the interface " + interface.str() + " was deleted by somebody else while it was set up"};
+            throw cni::error{cni::code::internal, "the interface " + interface.str() +
+                                                      " was deleted by somebody else while it was set up"};
         return *std::move(link);
     }
 
-    /// The kernel tells carrier and operstate from a work queue (net/core/link_watch.c); only then does the bridge forward.
+    /// The kernel tells carrier and operstate from a work queue (net/core/link_watch.c); only then does the
+    /// bridge forward.
     static void wait_operational(Netlink& host, netlink::index port) {
         using namespace std::chrono_literals;
         constexpr auto limit = 5s;
@@ -293,7 +306,8 @@ class bridge {
             if (link && link->operational) return;
             if (!link || std::chrono::steady_clock::now() > deadline)
                 throw cni::error{cni::code::internal,
-                                 link ? "the bridge port " + link->name + " did not become operational within 5 s"
+                                 link ? "the bridge port " + link->name +
+                                            " did not become operational within 5 s"
                                       : "the bridge port was deleted by somebody else while it was set up"};
             std::this_thread::sleep_for(pause);
         }
@@ -301,9 +315,12 @@ class bridge {
 
     /// Appends bridge, host end, pod's end, and the VLAN's gateway to the interfaces of the result.
     static void report(cni::result& result, cni::attachment const& attachment, netlink::link const& bridge,
-                       netlink::link const& port, netlink::link const& pod, std::optional<netlink::link> const& vlan_gateway) {
+                       netlink::link const& port, netlink::link const& pod,
+                       std::optional<netlink::link> const& vlan_gateway) {
         auto const describe = [](netlink::link const& link, std::string sandbox) {
-            return cni::interface{.name = link.name, .mac = link.mac.is_zero() ? "" : link.mac.str(), .mtu = link.mtu,
+            return cni::interface{.name = link.name,
+                                  .mac = link.mac.is_zero() ? "" : link.mac.str(),
+                                  .mtu = link.mtu,
                                   .sandbox = std::move(sandbox)};
         };
         auto const pod_at = static_cast<unsigned>(result.interfaces.size() + 2);
@@ -315,29 +332,32 @@ class bridge {
     }
 
     /// Index of the attachment's interface in the result; /var/run and /run are one place.
-    static std::optional<unsigned> container_interface(cni::attachment const& attachment, cni::result const& previous) {
+    static std::optional<unsigned> container_interface(cni::attachment const& attachment,
+                                                       cni::result const& previous) {
         auto const same = [&](cni::interface const& i) {
             if (i.name != attachment.interface.view() || i.sandbox.empty()) return false;
             std::error_code gone;
-            return i.sandbox == attachment.netns || std::filesystem::equivalent(i.sandbox, attachment.netns, gone);
+            return i.sandbox == attachment.netns ||
+                   std::filesystem::equivalent(i.sandbox, attachment.netns, gone);
         };
         auto const at = ranges::find_if(previous.interfaces, same);
         if (at == previous.interfaces.end()) return std::nullopt;
         return static_cast<unsigned>(at - previous.interfaces.begin());
     }
 
-    static void check_pod_link(Netlink& inside, netlink::link const& link, config const& conf, cni::result const& previous,
-                               unsigned interface, findings& found) {
+    static void check_pod_link(Netlink& inside, netlink::link const& link, config const& conf,
+                               cni::result const& previous, unsigned interface, findings& found) {
         if (link.kind != "veth") found.push_back("the pod's " + link.name + " is not a veth");
         if (conf.disableContainerInterface == link.up)
             found.push_back("the pod's " + link.name + (link.up ? " is up, and should be down" : " is down"));
         auto const& told = previous.interfaces[interface];
         if (auto const mac = net::mac::parse(told.mac); mac && *mac != link.mac)
-            found.push_back("the MAC address of the pod's " + link.name + " is " + link.mac.str() + ", and was " + told.mac);
+            found.push_back("the MAC address of the pod's " + link.name + " is " + link.mac.str() +
+                            ", and was " + told.mac);
         auto const mtu = conf.mtu > 0 ? static_cast<std::uint32_t>(conf.mtu) : told.mtu;
         if (mtu != 0 && link.mtu != mtu)
-            found.push_back("the MTU of the pod's " + link.name + " is " + std::to_string(link.mtu) + ", and should be " +
-                            std::to_string(mtu));
+            found.push_back("the MTU of the pod's " + link.name + " is " + std::to_string(link.mtu) +
+                            ", and should be " + std::to_string(mtu));
         check_pod_interface(inside, link, previous, interface, found);
     }
 

@@ -70,8 +70,7 @@ template <nft_backend Nft> class spoof_check {
         if (!nft_.find_element(macs(), nft::port_mac{port, mac}))
             found.push_back("macspoofchk: " + port.str() + " with " + mac.str() + " is missing in set " +
                             nft::text(macs()) + ": what the pod sends is dropped");
-        nft::check_chain(nft_, table, guarded, {}, guarded_rules(), found);
-        nft::check_chain(nft_, table, prerouting, prerouting_hook(), prerouting_rules(), found);
+        nft::check_chains(nft_, table, {guarded_plan(), prerouting_plan()}, found);
     }
 
     void gc(cni::valid_attachments const& valid, findings& found) {
@@ -83,7 +82,7 @@ template <nft_backend Nft> class spoof_check {
                         if (stale(valid, element)) changes.push_back(nft::erase(set, element.key));
                 if (!changes.empty()) nft_.change(changes);
             });
-            nft::delete_unused(nft_, table, guarded, delete_table());
+            nft::erase_unused(nft_, table, guarded, objects());
         } catch (std::exception const& e) {
             found.push_back("cannot remove stale spoof checks of network " + valid.network().str() + ": " +
                             e.what());
@@ -101,28 +100,28 @@ template <nft_backend Nft> class spoof_check {
   private:
     static constexpr nft::table_id table{"bridge", "cnix"};
     static constexpr std::string_view guarded = "guarded";
-    static constexpr std::string_view prerouting = "prerouting";
 
     static nft::set_id ports() { return {table, "ports", nft::key_type::port}; }
     static nft::set_id macs() { return {table, "macs", nft::key_type::port_mac}; }
-    static nft::chain prerouting_hook() {
-        constexpr int dstnat = -300; // NF_BR_PRI_NAT_DST_BRIDGED
-        return {.hook = "prerouting", .type = "filter", .priority = dstnat};
+    static nft::chain_plan guarded_plan() {
+        return {std::string{guarded}, {}, {"iifname . ether saddr @macs return", "drop"}};
     }
-    static std::vector<std::string> guarded_rules() { return {"iifname . ether saddr @macs return", "drop"}; }
-    static std::vector<std::string> prerouting_rules() { return {"iifname vmap @ports"}; }
+    static nft::chain_plan prerouting_plan() {
+        constexpr int dstnat = -300; // NF_BR_PRI_NAT_DST_BRIDGED
+        return {"prerouting",
+                {.hook = "prerouting", .type = "filter", .priority = dstnat},
+                {"iifname vmap @ports"}};
+    }
 
     static std::string make() {
         return "add table " + nft::text(table) + '\n' +                              //
                "add map " + nft::text(ports()) + " { type ifname : verdict; }\n" +   //
                "add set " + nft::text(macs()) + " { type ifname . ether_addr; }\n" + //
-               nft::chain_with_rules(table, guarded, "", guarded_rules()) +          //
-               nft::chain_with_rules(table, prerouting, nft::base_chain(prerouting_hook()),
-                                     prerouting_rules());
+               nft::make(table, guarded_plan()) + nft::make(table, prerouting_plan());
     }
-    static std::string delete_table() {
-        return "delete chain " + nft::text(table) + ' ' + std::string{guarded} + "\ndelete table " +
-               nft::text(table) + '\n';
+    static std::vector<nft::object> objects() {
+        return {{nft::object::kind::chain, table, std::string{guarded}},
+                {nft::object::kind::table, table, {}}};
     }
     /// The port and every address it may send with.
     std::vector<nft::element_change> erase_port(net::interface_name const& port) {
@@ -139,7 +138,7 @@ template <nft_backend Nft> class spoof_check {
             if (element && nft::digest_of(element->comment) == attachment.digest())
                 nft_.change(erase_port(port));
         });
-        nft::delete_unused(nft_, table, guarded, delete_table());
+        nft::erase_unused(nft_, table, guarded, objects());
     }
 
     static bool stale(cni::valid_attachments const& valid, nft::element const& element) {
@@ -157,7 +156,8 @@ template <nft_backend Nft> class spoof_check {
         nft::retry([&](int) {
             if (!nft_.find_chain(reference, chain)) return;
             std::string script;
-            for (auto const& rule : nft_.rules(reference, "PREROUTING"))
+            auto const listed = nft_.rules(reference, {"PREROUTING"});
+            for (auto const& rule : listed.front())
                 if (rule.comment == "macspoofchk-" + id)
                     script +=
                         "delete rule bridge nat PREROUTING handle " + std::to_string(rule.handle) + '\n';

@@ -37,9 +37,9 @@ struct nftables_config {
 /// (nftables_layout).
 ///
 /// A verb is one transaction, and a second and third one for the last pod of a network and of the node. Where
-/// the network's subnets are known already, ADD's changes elements only, as DEL's does: it needs no
-/// libnftables, and deletes nothing, so that the kernel has no RCU grace period to let it wait for when its
-/// socket closes (as it does when libnftables remakes the interval of a subnet that is added again).
+/// the network's subnets are known already, ADD's changes elements only, as DEL's does: it starts
+/// no nft, and deletes nothing, so that the kernel has no RCU grace period to let it wait for when its socket
+/// closes (as it does when nft remakes rules, or the interval of a subnet that is added again).
 ///
 /// Nothing is locked: a transaction that fails because another process changed what it counts on is made anew
 /// from what is there then. Verbs of one attachment are not run at the same time (CNI spec, "Section 4"), nor
@@ -77,11 +77,12 @@ template <nft_backend Nft> class nftables {
             if (attempt == 0 && all_covered(attachment.network, subnets))
                 nft_.change(changes);
             else
-                nft_.run(make(attachment.network, subnets) + nft::text(changes));
+                nft_.run(make(attachment.network, attempt) + add_subnets(attachment.network, subnets) +
+                         nft::text(changes));
             // From here on the elements hold the network's chain, and this its sets. Before, its last pod may
             // have left and another one made the network anew, with other subnets. (It can for `run` too:
-            // libnftables leaves out an interval that the set held when it looked.)
-            if (!all_covered(attachment.network, subnets)) nft_.run(make(attachment.network, subnets));
+            // nft leaves out an interval that the set held when it looked.)
+            if (!all_covered(attachment.network, subnets)) nft_.run(add_subnets(attachment.network, subnets));
         });
     }
 
@@ -103,11 +104,9 @@ template <nft_backend Nft> class nftables {
             check_pod(attachment, ip.address.address(), found);
             check_subnet(network, ip.address.network(), found);
         }
-        nft::check_chain(nft_, layout::table, layout::network_chain(network), {},
-                         layout::network_rules(network), found);
-        nft::check_chain(nft_, layout::table, layout::outbound, {}, layout::outbound_rules(), found);
-        nft::check_chain(nft_, layout::table, layout::postrouting, layout::postrouting_hook(),
-                         layout::postrouting_rules(), found);
+        nft::check_chains(
+            nft_, layout::table,
+            {layout::network_plan(network), layout::outbound_plan(), layout::postrouting_plan()}, found);
     }
 
     void gc(cni::valid_attachments const& valid, settings<nftables> const&, findings& found) {
@@ -125,15 +124,21 @@ template <nft_backend Nft> class nftables {
     void status(settings<nftables> const& settings, findings& found) {
         if (!settings.config.ipMasq) return;
         try {
-            nft_.dry_run(layout::make(*cni::network_name::parse("status")));
+            nft_.dry_run(make(*cni::network_name::parse("status"), 0));
         } catch (std::exception const& e) {
             found.push_back(std::string{"masquerading with nftables would fail: "} + e.what());
         }
     }
 
   private:
-    static std::string make(cni::network_name const& network, std::set<net::prefix> const& subnets) {
-        auto script = layout::make(network);
+    /// The first attempt counts on a table that is there: to remake rules would make the kernel wait as
+    /// above.
+    std::string make(cni::network_name const& network, int attempt) {
+        bool const rely = attempt == 0 && nft_.find_chain(layout::table, layout::outbound);
+        return (rely ? "" : layout::make_table()) + layout::make_network(network);
+    }
+    static std::string add_subnets(cni::network_name const& network, std::set<net::prefix> const& subnets) {
+        std::string script;
         for (auto const& subnet : subnets) script += layout::add_subnet(network, subnet);
         return script;
     }
@@ -175,9 +180,9 @@ template <nft_backend Nft> class nftables {
             for (auto const& [map, pod] : pods) changes.push_back(nft::erase(map, pod.key));
             nft_.change(changes);
         });
-        nft::delete_unused(nft_, layout::table, layout::network_chain(network),
-                           layout::delete_network(network));
-        nft::delete_unused(nft_, layout::table, layout::outbound, layout::delete_table());
+        nft::erase_unused(nft_, layout::table, layout::network_chain(network),
+                          layout::network_objects(network));
+        nft::erase_unused(nft_, layout::table, layout::outbound, layout::table_objects());
     }
 
     void check_pod(cni::attachment_id const& attachment, net::address const& address, findings& found) {

@@ -29,11 +29,6 @@ namespace cnix::nat::nftables_layout {
 
 constexpr inline nft::table_id table{"inet", "cnix"};
 constexpr inline std::string_view outbound = "outbound";
-constexpr inline std::string_view postrouting = "postrouting";
-inline nft::chain postrouting_hook() {
-    constexpr int srcnat = 100; // NF_IP_PRI_NAT_SRC
-    return {.hook = "postrouting", .type = "nat", .priority = srcnat};
-}
 
 inline nft::set_id pods(net::family family) {
     bool const v4 = family == net::family::ipv4;
@@ -51,51 +46,57 @@ inline nft::element_change add_pod(net::address const& pod, cni::attachment_id c
     return nft::create(pods(pod.family()), pod, nft::comment(owner), network_chain(owner.network));
 }
 
-// The rules, in nft's words as nft lists them.
-
-inline std::vector<std::string> postrouting_rules() {
-    return {"ip saddr vmap @pods4", "ip6 saddr vmap @pods6"};
+inline nft::chain_plan postrouting_plan() {
+    constexpr int srcnat = 100; // NF_IP_PRI_NAT_SRC
+    return {"postrouting",
+            {.hook = "postrouting", .type = "nat", .priority = srcnat},
+            {"ip saddr vmap @pods4", "ip6 saddr vmap @pods6"}};
 }
-inline std::vector<std::string> outbound_rules() {
-    return {"ip daddr 224.0.0.0/4 return", "ip6 daddr ff00::/8 return", "masquerade"};
+inline nft::chain_plan outbound_plan() {
+    return {std::string{outbound},
+            {},
+            {"ip daddr 224.0.0.0/4 return", "ip6 daddr ff00::/8 return", "masquerade"}};
 }
-inline std::vector<std::string> network_rules(cni::network_name const& network) {
-    return {"ip daddr @" + subnets(network, net::family::ipv4).name + " return",
-            "ip6 daddr @" + subnets(network, net::family::ipv6).name + " return",
-            "goto " + std::string{outbound}};
+inline nft::chain_plan network_plan(cni::network_name const& network) {
+    return {network_chain(network),
+            {},
+            {"ip daddr @" + subnets(network, net::family::ipv4).name + " return",
+             "ip6 daddr @" + subnets(network, net::family::ipv6).name + " return",
+             "goto " + std::string{outbound}}};
 }
 
 // Commands of a transaction, one a line.
 
-/// Makes whatever of table and network is missing, and the rules of their chains what they should be. Can be
-/// repeated and run by many at once.
-inline std::string make(cni::network_name const& network) {
-    std::string script = "add table " + nft::text(table) + '\n';
-    script += "add map " + nft::text(pods(net::family::ipv4)) + " { type ipv4_addr : verdict; }\n";
-    script += "add map " + nft::text(pods(net::family::ipv6)) + " { type ipv6_addr : verdict; }\n";
-    script += nft::chain_with_rules(table, outbound, "", outbound_rules());
-    script +=
-        nft::chain_with_rules(table, postrouting, nft::base_chain(postrouting_hook()), postrouting_rules());
-    script += "add set " + nft::text(subnets(network, net::family::ipv4)) +
-              " { type ipv4_addr; flags interval; auto-merge; }\n";
-    script += "add set " + nft::text(subnets(network, net::family::ipv6)) +
-              " { type ipv6_addr; flags interval; auto-merge; }\n";
-    return script + nft::chain_with_rules(table, network_chain(network), "", network_rules(network));
+/// Makes whatever of the table is missing, and the rules of its chains what they should be. Can be repeated
+/// and run by many at once.
+inline std::string make_table() {
+    return "add table " + nft::text(table) + '\n' +                                               //
+           "add map " + nft::text(pods(net::family::ipv4)) + " { type ipv4_addr : verdict; }\n" + //
+           "add map " + nft::text(pods(net::family::ipv6)) + " { type ipv6_addr : verdict; }\n" + //
+           nft::make(table, outbound_plan()) + nft::make(table, postrouting_plan());
+}
+/// The same for what a network has of its own. Refused while there is no table.
+inline std::string make_network(cni::network_name const& network) {
+    return "add set " + nft::text(subnets(network, net::family::ipv4)) +
+           " { type ipv4_addr; flags interval; auto-merge; }\n" + //
+           "add set " + nft::text(subnets(network, net::family::ipv6)) +
+           " { type ipv6_addr; flags interval; auto-merge; }\n" + //
+           nft::make(table, network_plan(network));
 }
 
 inline std::string add_subnet(cni::network_name const& network, net::prefix const& subnet) {
     return "add element " + nft::text(subnets(network, subnet.family())) + " { " + subnet.str() + " }\n";
 }
-/// Refused while the network has a pod.
-inline std::string delete_network(cni::network_name const& network) {
-    return "delete chain " + nft::text(table) + ' ' + network_chain(network) + '\n' + //
-           "delete set " + nft::text(subnets(network, net::family::ipv4)) + '\n' +    //
-           "delete set " + nft::text(subnets(network, net::family::ipv6)) + '\n';
+
+/// What a network has of its own. Its chain cannot be erased while the network has a pod.
+inline std::vector<nft::object> network_objects(cni::network_name const& network) {
+    return {{nft::object::kind::chain, table, network_chain(network)},
+            {nft::object::kind::set, table, subnets(network, net::family::ipv4).name},
+            {nft::object::kind::set, table, subnets(network, net::family::ipv6).name}};
 }
-/// Refused while there is a network.
-inline std::string delete_table() {
-    return "delete chain " + nft::text(table) + ' ' + std::string{outbound} + "\ndelete table " +
-           nft::text(table) + '\n';
+/// The rest. `outbound` cannot be erased while there is a network.
+inline std::vector<nft::object> table_objects() {
+    return {{nft::object::kind::chain, table, std::string{outbound}}, {nft::object::kind::table, table, {}}};
 }
 
 } // namespace cnix::nat::nftables_layout

@@ -8,10 +8,10 @@
 #include <cnix/ns/setns.hpp>
 
 using namespace cnix;
-using backends::libnftables;
 using backends::libnl;
+using backends::nftables;
 
-using bridge_delegate =
-    plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::delegate, nat::nftables<libnftables>, ns::setns>;
+using bridge_delegate = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::delegate,
+                               nat::nftables<nftables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge_delegate>(argc, argv); }

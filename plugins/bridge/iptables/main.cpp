@@ -9,10 +9,10 @@
 #include <cnix/ns/setns.hpp>
 
 using namespace cnix;
-using backends::libnftables;
 using backends::libnl;
+using backends::nftables;
 
-using bridge_iptables =
-    plugin<link::bridge<libnl, link::spoof_check<libnftables>>, ipam::host_local, nat::iptables<backends::iptables>, ns::setns>;
+using bridge_iptables = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::host_local,
+                               nat::iptables<backends::iptables>, ns::setns>;
 
 int main(int argc, char** argv) { return cnix::main<bridge_iptables>(argc, argv); }

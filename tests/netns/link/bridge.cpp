@@ -1,7 +1,6 @@
-#include <cnix/link/bridge.hpp>
-
 #include <cnix/backends/libnl.hpp>
 #include <cnix/backends/nftables.hpp>
+#include <cnix/link/bridge.hpp>
 #include <cnix/link/spoof_check.hpp>
 #include <cnix/ns/setns.hpp>
 
@@ -18,7 +17,7 @@
 namespace {
 
 using namespace cnix;
-using bridge = link::bridge<backends::libnl, link::spoof_check<backends::libnftables>>;
+using bridge = link::bridge<backends::libnl, link::spoof_check<backends::nftables>>;
 
 test::own_namespace const own{"nft"};
 
@@ -39,7 +38,8 @@ struct real_world {
 
     real_world() { // a failed ADD does not take forwarding back, so it is no trace of one
         backends::libnl netlink;
-        for (auto family : {net::family::ipv4, net::family::ipv6}) netlink.set_sysctl(link::forwarding_sysctl(family), "1");
+        for (auto family : {net::family::ipv4, net::family::ipv6})
+            netlink.set_sysctl(link::forwarding_sysctl(family), "1");
     }
     std::string pod(int n) const { return pods[static_cast<std::size_t>(n)]; }
     std::string state() const {
@@ -62,15 +62,20 @@ void laws_with(link::bridge_config config, cni::lease const& lease, cni::lease c
 }
 
 auto const v4 = laws::lease({"10.1.0.2/16"}), v4_other = laws::lease({"10.1.0.3/16"});
-auto const dual = laws::lease({"10.1.0.2/16", "fd00::2/64"}), dual_other = laws::lease({"10.1.0.3/16", "fd00::3/64"});
+auto const dual = laws::lease({"10.1.0.2/16", "fd00::2/64"}),
+           dual_other = laws::lease({"10.1.0.3/16", "fd00::3/64"});
 
 TEST_CASE("laws: plain") { laws_with({}, dual, dual_other); }
 TEST_CASE("laws: gateway") { laws_with({.isGateway = true}, dual, dual_other); }
-TEST_CASE("laws: default gateway, forced") { laws_with({.isDefaultGateway = true, .forceAddress = true}, dual, dual_other); }
+TEST_CASE("laws: default gateway, forced") {
+    laws_with({.isDefaultGateway = true, .forceAddress = true}, dual, dual_other);
+}
 TEST_CASE("laws: hairpin and isolation") {
     laws_with({.mtu = 1400, .hairpinMode = true, .portIsolation = true}, v4, v4_other);
 }
-TEST_CASE("laws: promiscuous") { laws_with({.isGateway = true, .mtu = 1000, .promiscMode = true}, v4, v4_other); }
+TEST_CASE("laws: promiscuous") {
+    laws_with({.isGateway = true, .mtu = 1000, .promiscMode = true}, v4, v4_other);
+}
 TEST_CASE("laws: spoof check") { laws_with({.isGateway = true, .macspoofchk = true}, dual, dual_other); }
 TEST_CASE("laws: VLANs") {
     if (can_filter_vlans()) {
@@ -84,7 +89,8 @@ TEST_CASE("laws: VLANs") {
 struct failed_add : real_world {
     /// An ADD that fails as the last thing it does, on the node as it is.
     void run(link::bridge_config config, cni::lease lease) {
-        lease.routes.push_back({.dst = test::cidr("172.16.0.0/12"), .gw = test::ip("192.168.77.1")}); // unreachable
+        lease.routes.push_back(
+            {.dst = test::cidr("172.16.0.0/12"), .gw = test::ip("192.168.77.1")}); // unreachable
         settings<bridge> settings;
         settings.config = std::move(config);
         auto one = laws::attachment("mynet", "c1");

@@ -10,7 +10,7 @@
 namespace {
 
 using namespace cnix;
-using check = link::spoof_check<backends::libnftables>;
+using check = link::spoof_check<backends::nftables>;
 
 test::own_namespace const own{"nft"};
 

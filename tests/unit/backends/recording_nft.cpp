@@ -52,9 +52,9 @@ TEST_CASE_FIXTURE(fresh, "base chains tell their hook, chains their rules") {
     auto const base = backend.find_chain(table, "base");
     REQUIRE(base);
     CHECK(*base == nft::chain{.hook = "postrouting", .type = "nat", .priority = 100});
-    REQUIRE(backend.rules(table, "base").size() == 1);
-    CHECK(backend.rules(table, "base")[0].text == "ip saddr vmap @pods4");
-    CHECK(backend.rules(table, "nowhere").empty());
+    REQUIRE(backend.rules(table, {"base"}).front().size() == 1);
+    CHECK(backend.rules(table, {"base"}).front()[0].text == "ip saddr vmap @pods4");
+    CHECK(backend.rules(table, {"nowhere"}).front().empty());
 }
 
 TEST_CASE_FIXTURE(fresh, "what the kernel refuses is refused, and nothing of the transaction is done") {

@@ -16,14 +16,82 @@
 
 namespace cnix::backends::detail {
 
-/// Changes of elements as one transaction (net/netfilter/nfnetlink.c, nfnetlink_rcv_batch): all its messages
+/// The message that does the change.
+inline nft_message nft_request(nft::element_change const& change, int flags) {
+    bool const creates = change.kind == nft::element_change::kind::create;
+    nft_message request{creates ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+                        flags | (creates ? NLM_F_CREATE | NLM_F_EXCL : 0), change.set.table};
+    request.text(NFTA_SET_ELEM_LIST_TABLE, change.set.table.name);
+    request.text(NFTA_SET_ELEM_LIST_SET, change.set.name);
+    nft_nesting const elements{request, NFTA_SET_ELEM_LIST_ELEMENTS};
+    nft_nesting const element{request, NFTA_LIST_ELEM};
+    {
+        auto const key = nft_key::encode(change.set.type, change.element.key);
+        nft_nesting const data{request, NFTA_SET_ELEM_KEY};
+        request.bytes(NFTA_DATA_VALUE, key.data(), key.size());
+    }
+    if (!creates) return request;
+    if (!change.element.chain.empty()) {
+        nft_nesting const data{request, NFTA_SET_ELEM_DATA};
+        nft_nesting const verdict{request, NFTA_DATA_VERDICT};
+        request.number(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(NFT_GOTO));
+        request.text(NFTA_VERDICT_CHAIN, change.element.chain);
+    }
+    if (!change.element.comment.empty()) {
+        auto const comment = nft_comment::encode(change.element.comment);
+        request.bytes(NFTA_SET_ELEM_USERDATA, comment.data(), comment.size());
+    }
+    return request;
+}
+/// Without NLM_F_NONREC, so that the kernel takes away what the object holds.
+inline nft_message nft_request(nft::object const& object, int flags) {
+    switch (object.kind) {
+    case nft::object::kind::chain: {
+        nft_message request{NFT_MSG_DELCHAIN, flags, object.table};
+        request.text(NFTA_CHAIN_TABLE, object.table.name);
+        request.text(NFTA_CHAIN_NAME, object.name);
+        return request;
+    }
+    case nft::object::kind::set: {
+        nft_message request{NFT_MSG_DELSET, flags, object.table};
+        request.text(NFTA_SET_TABLE, object.table.name);
+        request.text(NFTA_SET_NAME, object.name);
+        return request;
+    }
+    case nft::object::kind::table:
+        break;
+    }
+    nft_message request{NFT_MSG_DELTABLE, flags, object.table};
+    request.text(NFTA_TABLE_NAME, object.table.name);
+    return request;
+}
+
+/// What the change is, to follow "cannot".
+inline std::string nft_attempt(nft::element_change const& change) {
+    auto const key = std::visit(
+        [](auto const& one) {
+            if constexpr (std::is_same_v<decltype(one), nft::port_mac const&>)
+                return one.port.str() + " . " + one.mac.str();
+            else
+                return std::string{one.str()};
+        },
+        change.element.key);
+    if (change.kind == nft::element_change::kind::erase)
+        return "delete " + key + " from " + nft::text(change.set);
+    auto const what = "add " + key + " to " + nft::text(change.set);
+    return change.element.chain.empty() ? what : what + " with `goto " + change.element.chain + '`';
+}
+inline std::string nft_attempt(nft::object const& object) { return "delete " + nft::text(object); }
+
+/// Changes as one transaction (net/netfilter/nfnetlink.c, nfnetlink_rcv_batch): all its messages
 /// go to the kernel in one datagram, and it is over, with every answer in the socket's queue, when the system
 /// call returns.
-class nft_transaction {
+template <class Change> class nft_transaction {
   public:
-    explicit nft_transaction(std::vector<nft::element_change> const& changes) : changes_{changes} {
+    explicit nft_transaction(std::vector<Change> const& changes) : changes_{changes} {
         append(nft_message::bracket(NFNL_MSG_BATCH_BEGIN), 0);
-        for (std::size_t i = 0; i < changes.size(); ++i) append(message(changes[i]), i + 1);
+        for (std::size_t i = 0; i < changes.size(); ++i)
+            append(nft_request(changes[i], i + 1 == changes.size() ? NLM_F_ACK : 0), i + 1);
         append(nft_message::bracket(NFNL_MSG_BATCH_END), changes.size() + 1);
     }
 
@@ -42,14 +110,13 @@ class nft_transaction {
                      sizeof kernel) < 0) {
             int const error = errno;
             sys::throw_errno(error, "nftables: send a transaction of " + std::to_string(changes_.size()) +
-                                        " elements");
+                                        " changes");
         }
         auto const got = answers(fd);
         if (got.error != 0) fail(got);
         if (!got.complete)
-            throw cni::error{cni::code::internal,
-                             "cnix: nftables: the kernel does not say whether it changed " +
-                                 std::to_string(changes_.size()) + " elements"};
+            throw cni::error{cni::code::internal, "cnix: nftables: the kernel does not say whether it made " +
+                                                      std::to_string(changes_.size()) + " changes"};
     }
 
   private:
@@ -86,55 +153,12 @@ class nft_transaction {
     }
 
     [[noreturn]] void fail(outcome const& got) const {
-        auto const reason = std::generic_category().message(got.error);
-        if (got.culprit == 0 || got.culprit > changes_.size()) // the whole
-            throw cni::error{cni::code::internal, "cnix: nftables: cannot change elements of " +
-                                                      nft::text(changes_.front().set) + ": " + reason};
-        auto const& change = changes_[got.culprit - 1];
-        bool const creates = change.kind == nft::element_change::kind::create;
-        std::string what = (creates ? "add " : "delete ") + name(change.element.key) +
-                           (creates ? " to " : " from ") + nft::text(change.set);
-        if (creates && !change.element.chain.empty()) what += " with `goto " + change.element.chain + '`';
-        throw cni::error{cni::code::internal, "cnix: nftables: cannot " + what + ": " + reason};
-    }
-    static std::string name(nft::key const& key) {
-        return std::visit(
-            [](auto const& one) {
-                if constexpr (std::is_same_v<decltype(one), nft::port_mac const&>)
-                    return one.port.str() + " . " + one.mac.str();
-                else
-                    return std::string{one.str()};
-            },
-            key);
-    }
-
-    nft_message message(nft::element_change const& change) const {
-        bool const creates = change.kind == nft::element_change::kind::create;
-        bool const last = &change == &changes_.back();
-        nft_message request{creates ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-                            (creates ? NLM_F_CREATE | NLM_F_EXCL : 0) | (last ? NLM_F_ACK : 0),
-                            change.set.table};
-        request.text(NFTA_SET_ELEM_LIST_TABLE, change.set.table.name);
-        request.text(NFTA_SET_ELEM_LIST_SET, change.set.name);
-        nft_nesting const elements{request, NFTA_SET_ELEM_LIST_ELEMENTS};
-        nft_nesting const element{request, NFTA_LIST_ELEM};
-        {
-            auto const key = nft_key::encode(change.set.type, change.element.key);
-            nft_nesting const data{request, NFTA_SET_ELEM_KEY};
-            request.bytes(NFTA_DATA_VALUE, key.data(), key.size());
-        }
-        if (!creates) return request;
-        if (!change.element.chain.empty()) {
-            nft_nesting const data{request, NFTA_SET_ELEM_DATA};
-            nft_nesting const verdict{request, NFTA_DATA_VERDICT};
-            request.number(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(NFT_GOTO));
-            request.text(NFTA_VERDICT_CHAIN, change.element.chain);
-        }
-        if (!change.element.comment.empty()) {
-            auto const comment = nft_comment::encode(change.element.comment);
-            request.bytes(NFTA_SET_ELEM_USERDATA, comment.data(), comment.size());
-        }
-        return request;
+        bool const one = got.culprit >= 1 && got.culprit <= changes_.size();
+        auto attempt = nft_attempt(changes_[one ? got.culprit - 1 : 0]);
+        if (!one && changes_.size() > 1)
+            attempt += " and make " + std::to_string(changes_.size() - 1) + " more changes";
+        throw cni::error{cni::code::internal, "cnix: nftables: cannot " + attempt + ": " +
+                                                  std::generic_category().message(got.error)};
     }
 
     void append(nft_message message, std::size_t sequence) {
@@ -145,7 +169,7 @@ class nft_transaction {
         batch_.resize(NLMSG_ALIGN(batch_.size()));
     }
 
-    std::vector<nft::element_change> const& changes_;
+    std::vector<Change> const& changes_;
     std::vector<char> batch_;
 };
 

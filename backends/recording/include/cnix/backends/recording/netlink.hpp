@@ -379,7 +379,8 @@ class netlink {
         if (written != space.sysctls.end()) return written->second;
         if (path.ends_with("/forwarding"))
             if (auto const inherited = space.sysctls.find(
-                    std::string{path.substr(0, std::string_view{"net/ipv4/conf/"}.size())} + "default/forwarding");
+                    std::string{path.substr(0, std::string_view{"net/ipv4/conf/"}.size())} +
+                    "default/forwarding");
                 inherited != space.sysctls.end())
                 return inherited->second;
         return std::string{*usual};

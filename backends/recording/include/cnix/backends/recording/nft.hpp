@@ -18,6 +18,12 @@ class nft {
         faults::call("change elements of nftables");
         if (!changes.empty()) commit(cnix::nft::text(changes));
     }
+    void erase(std::vector<cnix::nft::object> const& objects) {
+        faults::call("delete objects of nftables");
+        std::string script;
+        for (auto const& object : objects) script += "delete " + cnix::nft::text(object) + '\n';
+        if (!objects.empty()) commit(script);
+    }
     void dry_run(std::string_view script) {
         faults::call("check a transaction of nftables");
         auto copy = ruleset();
@@ -27,9 +33,12 @@ class nft {
         faults::call("look for a chain of nftables");
         return ruleset().find_chain(table, chain);
     }
-    std::vector<cnix::nft::rule> rules(cnix::nft::table_id const& table, std::string_view chain) {
-        faults::call("list a chain of nftables");
-        return ruleset().rules(table, chain);
+    std::vector<std::vector<cnix::nft::rule>> rules(cnix::nft::table_id const& table,
+                                                    std::vector<std::string> const& chains) {
+        faults::call("list chains of nftables");
+        std::vector<std::vector<cnix::nft::rule>> all;
+        for (auto const& chain : chains) all.push_back(ruleset().rules(table, chain));
+        return all;
     }
     std::optional<cnix::nft::element> find_element(cnix::nft::set_id const& set, cnix::nft::key const& key) {
         faults::call("look for an element of nftables");

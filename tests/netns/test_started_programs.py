@@ -1,19 +1,21 @@
-"""nat::iptables starts one process for each family a verb, and none where it has nothing to do."""
+"""Which programs a verb starts: one iptables for each family, nft for a network's rules only, none where there is nothing to do."""
 
 import os
 import shutil
 
 import pytest
 
+from support.cni import Attachment
+
 SUBNETS = ("10.22.0.0/24", "fd00:22::/64")
-PROGRAMS = ("iptables-restore", "ip6tables-restore", "iptables-save", "ip6tables-save", "iptables", "ip6tables")
+PROGRAMS = ("iptables-restore", "ip6tables-restore", "iptables-save", "ip6tables-save", "iptables", "ip6tables", "nft")
 RESTORE = ["ip6tables-restore", "iptables-restore"]
 SAVE = ["ip6tables-save", "iptables-save"]
 
 
 @pytest.fixture
 def started(tmp_path):
-    """Calls something with a PATH whose iptables note each start; returns the programs started, sorted."""
+    """Calls something with a PATH whose programs note each start; returns the programs started, sorted."""
     log = tmp_path / "log"
     for name in PROGRAMS:
         program = tmp_path / name
@@ -35,7 +37,7 @@ def config(node, *subnets, **keys):
 def test_one_process_a_family(node, started):
     both = config(node, *SUBNETS)
     other = node.attach(both, plugin="bridge-iptables")
-    attachment = type(other)(node, both, node.pod(), plugin="bridge-iptables")
+    attachment = Attachment(node, both, node.pod(), plugin="bridge-iptables")
     assert started(attachment.add) == RESTORE
     assert started(attachment.check) == SAVE
     valid = [{"containerID": a.pod.container, "ifname": a.ifname} for a in (attachment, other)]
@@ -57,7 +59,7 @@ def test_reading_first_is_one_more(node, started):
     """Where others' rules are in the chain, or nobody knows the addresses."""
     one = config(node, SUBNETS[0])
     first = node.attach(one, plugin="bridge-iptables")
-    second = type(first)(node, one, first.pod, ifname="eth1", plugin="bridge-iptables")
+    second = Attachment(node, one, first.pod, ifname="eth1", plugin="bridge-iptables")
     assert started(second.add) == ["iptables-restore", "iptables-save"]
     assert started(second.delete) == ["iptables-restore", "iptables-restore", "iptables-save"]
     gc = one | {"cni.dev/valid-attachments": []}
@@ -68,3 +70,34 @@ def test_reading_first_is_one_more(node, started):
 def test_without_masquerade_there_is_none(node, started):
     attachment = node.attach(config(node, *SUBNETS, ipMasq=False), plugin="bridge-iptables")
     assert started(attachment.check) == started(attachment.delete) == started(attachment.add) == []
+
+
+def test_nft_makes_rules_and_reads_them(node, started):
+    """A pod that is not its network's first one is an element, which needs no program; nothing that is deleted does."""
+    both = config(node, *SUBNETS)
+    first, second = (Attachment(node, both, node.pod()) for _ in range(2))
+    assert started(first.add) == ["nft"]
+    assert started(second.add) == []
+    assert started(second.check) == ["nft"]
+    gc = both | {"cni.dev/valid-attachments": [{"containerID": first.pod.container, "ifname": first.ifname}]}
+    assert started(lambda **options: node.cni("GC", gc, **options).success()) == []
+    assert started(lambda **options: node.cni("STATUS", both, **options).success()) == ["nft"]
+    assert started(second.delete) == []
+    assert started(first.delete) == []
+    assert node.run("nft", "list", "ruleset").stdout == ""
+
+
+def test_the_spoof_check_starts_nft_for_its_first_port(node, started):
+    guarded = config(node, *SUBNETS, ipMasq=False, macspoofchk=True)
+    first, second = (Attachment(node, guarded, node.pod()) for _ in range(2))
+    assert started(first.add) == ["nft"]
+    assert started(second.add) == []
+    assert started(second.delete) == started(first.delete) == []
+
+
+def test_nothing_to_masquerade_starts_nothing(node, started):
+    attachment = Attachment(node, config(node, *SUBNETS, ipMasq=False), node.pod())
+    for call in (attachment.add, attachment.check, attachment.delete):
+        assert started(call) == []
+    status = config(node, *SUBNETS, ipMasq=False)
+    assert started(lambda **options: node.cni("STATUS", status, **options).success()) == []
