@@ -81,7 +81,6 @@ class call {
             one.settings = entry_.template settings<Policy>();
             one.settings.request = request;
         });
-        if (request.verb == cni::verb::status) tell_expected();
         auto const wrong_args = std::apply(
             [&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); }, std::tie(at<Slots>()...));
         bool const lenient = request.verb == cni::verb::del || request.verb == cni::verb::gc;
@@ -149,6 +148,7 @@ class call {
     }
 
     void status() {
+        tell_expected();
         findings found;
         each(types, [&](auto& one) { collect(found, [&] { one.policy.status(one.settings, found); }); });
         if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
