@@ -164,13 +164,11 @@ class bridge_device {
     /// First the hold: what is found then can only be deleted by others than cnix. Found without one, it was made in between,
     /// or cannot be held at all.
     std::optional<netlink::link> held_device() {
-        std::optional<netlink::link> found;
-        for (int attempt = 0; attempt < 3 && !(found && *hold_); ++attempt) {
+        for (int attempt = 0;; ++attempt) {
             *hold_ = host_.hold(config_.bridge);
-            found = host_.find_link(config_.bridge);
-            if (!found) break;
+            auto const found = host_.find_link(config_.bridge);
+            if (!found || *hold_ || attempt == 2) return found;
         }
-        return found;
     }
 
     void make() {
