@@ -181,10 +181,8 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
                                    std::vector<cni::ip> const& ips, findings& found) {
         auto const here = host.addresses(bridge.index);
         for (cni::ip const& ip : ips)
-            if (auto const gateway = *net::prefix::make(*ip.gateway, ip.address.length());
-                !ranges::contains(here, gateway, &netlink::link_address::address))
-                for (net::prefix const& other : in_the_way(here, gateway, ips))
-                    found.push_back(gateway_conflict(bridge, gateway, other));
+            if (auto const others = in_the_way(here, gateway_of(ip), ips))
+                for (net::prefix const& other : *others) found.push_back(gateway_conflict(bridge, gateway_of(ip), other));
     }
 
     static bool is_garbage(netlink::link const& link, cni::valid_attachments const& valid) {

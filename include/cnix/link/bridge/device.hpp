@@ -29,10 +29,14 @@ inline net::interface_name vlan_gateway_port_name(bridge_config const& config) {
     return net::interface_name::parse("veth" + cni::digest(vlan_gateway_name(config)).substr(0, 11)).value();
 }
 
+/// The gateway's address as its interface has it, with the subnet's length.
+inline net::prefix gateway_of(cni::ip const& ip) { return *net::prefix::make(*ip.gateway, ip.address.length()); }
+
 /// The addresses of the bridge, `here`, that `gateway` cannot stand beside: of the same family, and with IPv6 of the same
-/// subnet, unless they are gateways of `ips` too.
-inline std::vector<net::prefix> in_the_way(std::vector<netlink::link_address> const& here, net::prefix const& gateway,
-                                           std::vector<cni::ip> const& ips) {
+/// subnet, unless they are gateways of `ips` too. Nothing: the gateway is there already.
+inline std::optional<std::vector<net::prefix>> in_the_way(std::vector<netlink::link_address> const& here,
+                                                          net::prefix const& gateway, std::vector<cni::ip> const& ips) {
+    if (ranges::contains(here, gateway, &netlink::link_address::address)) return std::nullopt;
     std::vector<net::prefix> others;
     for (auto const& [other, tentative, dad_failed] : here) {
         if (other.family() != gateway.family() || other.address().is_link_local()) continue;
@@ -93,7 +97,7 @@ class bridge_device {
     /// Gives the device each gateway's address.
     void add_gateways(netlink::link const& device, std::vector<cni::ip> const& ips, cni::rollback& undo) {
         for (cni::ip const& ip : ips)
-            if (ip.gateway) add_gateway(device, *net::prefix::make(*ip.gateway, ip.address.length()), ips, undo);
+            if (ip.gateway) add_gateway(device, gateway_of(ip), ips, undo);
     }
 
     /// Makes the node forward what the gateways get. Not taken back by a failed ADD: it is the whole node's, and others may rely
@@ -192,20 +196,19 @@ class bridge_device {
 
     void add_gateway(netlink::link const& device, net::prefix const& gateway, std::vector<cni::ip> const& ips,
                      cni::rollback& undo) {
-        auto const here = host_.addresses(device.index);
-        if (ranges::contains(here, gateway, &netlink::link_address::address)) return;
-        auto const others = in_the_way(here, gateway, ips);
-        if (!others.empty()) {
+        auto const others = in_the_way(host_.addresses(device.index), gateway, ips);
+        if (!others) return;
+        if (!others->empty()) {
             if (!config_.forceAddress)
                 throw cni::error{cni::code::internal,
-                                 "failed to set bridge addr: " + gateway_conflict(device, gateway, others.front())};
+                                 "failed to set bridge addr: " + gateway_conflict(device, gateway, others->front())};
             // Together and in their order: IPv4 addresses of a subnet are secondary to its first one, and go with it.
             on_failure(undo, "give its addresses back to " + device.name,
-                       [index = device.index, others](Netlink& netlink) {
+                       [index = device.index, others = *others](Netlink& netlink) {
                            for (auto const& other : others) netlink.delete_address(index, other);
                            for (auto const& other : others) netlink.add_address(index, {.address = other, .no_dad = true});
                        });
-            for (auto const& other : others) host_.delete_address(device.index, other);
+            for (auto const& other : *others) host_.delete_address(device.index, other);
         }
         if (gateway.is_v6()) // else the kernel drops the address when somebody sets the device down
             try {
@@ -302,7 +305,7 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     auto const addresses = host.addresses(device->index);
     for (cni::ip const& ip : previous.ips) {
         if (!ip.gateway) continue;
-        auto const gateway = *net::prefix::make(*ip.gateway, ip.address.length());
+        auto const gateway = gateway_of(ip);
         if (!ranges::contains(addresses, gateway, &netlink::link_address::address))
             found.push_back("the gateway address " + gateway.str() + " is missing on " + device->name);
     }
