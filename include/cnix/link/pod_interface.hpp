@@ -46,9 +46,10 @@ inline netlink::route_spec kernel_route(cni::route const& route, std::vector<cni
     return spec;
 }
 
-/// As `net.ipv4.conf.NAME.KEY` would be written with dots in NAME.
-inline std::string interface_sysctl(std::string_view family, std::string_view interface, std::string_view key) {
-    return "net/" + std::string{family} + "/conf/" + std::string{interface} + "/" + std::string{key};
+/// /proc/sys path of `net.ipv4.conf.NAME.KEY`; there may be dots in NAME.
+inline std::string interface_sysctl(net::family family, std::string_view interface, std::string_view key) {
+    std::string const root = family == net::family::ipv4 ? "net/ipv4/conf/" : "net/ipv6/conf/";
+    return root + std::string{interface} + "/" + std::string{key};
 }
 
 /// Writes a sysctl that this kernel may not have (one without IPv6, say); nothing is lost without it.
@@ -70,7 +71,7 @@ void ensure_sysctl(Netlink& netlink, std::string const& path, std::string_view v
 /// before it is up.
 template <netlink_backend Netlink>
 void without_ipv6(Netlink& netlink, net::interface_name const& port) {
-    try_sysctl(netlink, interface_sysctl("ipv6", port, "disable_ipv6"), "1");
+    try_sysctl(netlink, interface_sysctl(net::family::ipv6, port, "disable_ipv6"), "1");
 }
 
 /// Waits until no IPv6 address of the interface is tentative, as `enabledad` asks. Throws if somebody else has an address.
@@ -98,19 +99,19 @@ void settle_addresses(Netlink& netlink, netlink::link const& link) {
 template <netlink_backend Netlink>
 void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::lease const& lease, bool detect_duplicates) {
     // The kernel then sends a gratuitous ARP when the interface comes up.
-    try_sysctl(netlink, interface_sysctl("ipv4", link.name, "arp_notify"), "1");
-    if (detect_duplicates) try_sysctl(netlink, interface_sysctl("ipv6", link.name, "enhanced_dad"), "1");
+    try_sysctl(netlink, interface_sysctl(net::family::ipv4, link.name, "arp_notify"), "1");
+    if (detect_duplicates) try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "enhanced_dad"), "1");
     // This governs the link-local address; the others carry IFA_F_NODAD.
-    try_sysctl(netlink, interface_sysctl("ipv6", link.name, "accept_dad"), detect_duplicates ? "1" : "0");
+    try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "accept_dad"), detect_duplicates ? "1" : "0");
     if (has_family(lease.ips, net::family::ipv6)) {
-        auto const disable_ipv6 = interface_sysctl("ipv6", link.name, "disable_ipv6");
+        auto const disable_ipv6 = interface_sysctl(net::family::ipv6, link.name, "disable_ipv6");
         if (!netlink.sysctl(disable_ipv6))
             throw cni::error{cni::code::internal,
                              "IPv6 is not available on " + link.name + ", whose MTU is " + std::to_string(link.mtu) +
                                  ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
         ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
         ensure_sysctl(netlink, disable_ipv6, "0");
-        netlink.set_sysctl(interface_sysctl("ipv6", link.name, "keep_addr_on_down"), "1");
+        netlink.set_sysctl(interface_sysctl(net::family::ipv6, link.name, "keep_addr_on_down"), "1");
     }
     for (cni::ip const& ip : lease.ips)
         netlink.add_address(link.index, {.address = ip.address, .no_dad = !detect_duplicates});

@@ -134,7 +134,7 @@ class bridge_device {
                 throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
             make();
             found = held_device();
-            if (found) try_sysctl(host_, interface_sysctl("ipv6", found->name, "accept_ra"), "0");
+            if (found) try_sysctl(host_, interface_sysctl(net::family::ipv6, found->name, "accept_ra"), "0");
         }
         link_ = *found;
         mac_is_set_ = link_.group == provisional;
@@ -212,7 +212,7 @@ class bridge_device {
         }
         if (gateway.is_v6()) // else the kernel drops the address when somebody sets the device down
             try {
-                switch_on(interface_sysctl("ipv6", device.name, "keep_addr_on_down"), undo);
+                switch_on(interface_sysctl(net::family::ipv6, device.name, "keep_addr_on_down"), undo);
             } catch (std::system_error const&) {
             }
         try {
@@ -311,7 +311,7 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     }
     for (auto family : {net::family::ipv4, net::family::ipv6}) {
         if (!first_gateway(previous.ips, family)) continue;
-        std::string const of_device = interface_sysctl(family == net::family::ipv4 ? "ipv4" : "ipv6", device->name, "forwarding");
+        std::string const of_device = interface_sysctl(family, device->name, "forwarding");
         // The node's switch turns the device's.
         for (std::string const& path : {std::string{forwarding_sysctl(family)}, of_device})
             if (auto const value = host.sysctl(path); value && *value == "0") {
