@@ -5,7 +5,6 @@
 #include <cnix/net/address.hpp>
 #include <cnix/net/mac.hpp>
 
-
 #include <cctype>
 #include <concepts>
 #include <cstddef>
