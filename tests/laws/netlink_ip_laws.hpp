@@ -335,6 +335,14 @@ template <class Fixture> void sysctl_laws() {
             CHECK(host.sysctl(path) == value);
         }
     }
+    // A new interface begins as conf/default is; the node's switch is every interface's, and the default's.
+    host.set_sysctl("net/ipv4/conf/default/rp_filter", "2");
+    host.set_sysctl("net/ipv6/conf/default/accept_ra", "0");
+    host.add_bridge({.name = "b"_ifname});
+    CHECK(host.sysctl("net/ipv4/conf/b/rp_filter") == "2");
+    CHECK(host.sysctl("net/ipv6/conf/b/accept_ra") == "0");
+    CHECK(host.sysctl("net/ipv4/conf/b/forwarding") == "1");
+    CHECK(host.sysctl("net/ipv4/conf/v/forwarding") == "1");
     CHECK_FALSE(host.sysctl("net/ipv4/conf/none/arp_notify"));
     CHECK_FALSE(host.sysctl("net/ipv4/nothing_of_the_kind"));
     CHECK(error_of([&] { host.set_sysctl("net/ipv4/conf/none/arp_notify", "1"); }) == ENOENT);

@@ -95,6 +95,7 @@ class kernel {
                 {0x0a, 0x58, static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16),
                  static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)}};
         }
+        start_with_defaults(space, made.link.name);
         return space.interfaces.emplace(made.link.index, std::move(made)).first->second;
     }
 
@@ -194,6 +195,16 @@ class kernel {
         else
             route.priority = 256; // IP6_RT_PRIO_ADDRCONF
         return route;
+    }
+
+    /// A new interface's sysctls begin as conf/default's are (inetdev_init, ipv6_add_dev).
+    static void start_with_defaults(network_namespace& space, std::string const& interface) {
+        for (std::string const root : {"net/ipv4/conf/", "net/ipv6/conf/"}) {
+            std::string const defaults = root + "default/";
+            for (auto at = space.sysctls.lower_bound(defaults);
+                 at != space.sysctls.end() && at->first.starts_with(defaults); ++at)
+                space.sysctls[root + interface + '/' + at->first.substr(defaults.size())] = at->second;
+        }
     }
 
     /// A bridge without an address of its own has the lowest of its ports (br_stp_recalculate_bridge_id).

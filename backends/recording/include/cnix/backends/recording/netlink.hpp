@@ -377,12 +377,6 @@ class netlink {
         if (!usual) return std::nullopt;
         auto const written = space.sysctls.find(path);
         if (written != space.sysctls.end()) return written->second;
-        if (path.ends_with("/forwarding"))
-            if (auto const inherited = space.sysctls.find(
-                    std::string{path.substr(0, std::string_view{"net/ipv4/conf/"}.size())} +
-                    "default/forwarding");
-                inherited != space.sysctls.end())
-                return inherited->second;
         return std::string{*usual};
     }
     std::optional<std::string> value_of(std::string_view path) { return value_of(path, *space_); }
