@@ -125,7 +125,7 @@ class entry {
         if constexpr (is_ipam<Policy>)
             if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
                 found.fault("ipam.type", config::concat("this plugin's addresses come from `", std::string_view{Policy::type},
-                                                        "`; for any other IPAM plugin use `bridge-delegate`"));
+                                                        "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
         if constexpr (detail::checks_entry<Policy>) Policy::check(config_of<Policy>(), facts, found);
     }
 

@@ -306,7 +306,7 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
                 if (!other_ipam.empty())
                     throw cni::error{cni::code::invalid_network_config,
                                      "the address was not released: " + other_ipam +
-                                         "; DEL with `bridge-delegate`, or the plugin that ADDed it"};
+                                         "; DEL with `" + std::string{any_ipam_plugin} + "`, or the plugin that ADDed it"};
                 ipam.del(attachment, ipam_settings);
             });
         attempt.throw_if_failed();

@@ -52,6 +52,9 @@ concept ipam_policy =
 template <class Policy>
 inline constexpr bool is_ipam = requires { Policy::type; };
 
+/// What errors send to whose `ipam.type` is not the composition's: the plugin whose Ipam answers to any type.
+inline constexpr std::string_view any_ipam_plugin = "bridge-delegate";
+
 namespace archetypes {
 struct ipam {
     using config = no_keys;

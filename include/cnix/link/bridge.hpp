@@ -169,8 +169,7 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
     void status(settings<bridge> const& keys, findings& found) {
         Netlink host;
         if (auto const device = host.find_link(keys.config.bridge); device && device->kind != "bridge")
-            found.push_back("\"" + device->name +
-                            "\" already exists but is not a bridge; remove it, or set another `bridge`");
+            found.push_back(not_a_bridge(*device));
         else if (device && keys.config.gateway() && keys.config.vlan == 0 && !keys.config.forceAddress)
             status_of_gateways(host, *device, with_gateways(keys.expected, keys.config), found);
         if (keys.config.macspoofchk) spoof_check_.status(found);

@@ -29,6 +29,10 @@ inline net::interface_name vlan_gateway_port_name(bridge_config const& config) {
     return net::interface_name::parse("veth" + cni::digest(vlan_gateway_name(config)).substr(0, 11)).value();
 }
 
+inline std::string not_a_bridge(netlink::link const& device) {
+    return '"' + device.name + "\" already exists but is not a bridge; remove it, or set another `bridge`";
+}
+
 /// The gateway's address as its interface has it, with the subnet's length.
 inline net::prefix gateway_of(cni::ip const& ip) { return *net::prefix::make(*ip.gateway, ip.address.length()); }
 
@@ -140,8 +144,7 @@ class bridge_device {
         mac_is_set_ = link_.group == provisional;
         if (link_.kind != "bridge")
             throw cni::error{cni::code::invalid_network_config,
-                             "failed to create bridge \"" + link_.name + "\": \"" + link_.name +
-                                 "\" already exists but is not a bridge; remove it, or set another `bridge`"};
+                             "failed to create bridge \"" + link_.name + "\": " + not_a_bridge(link_)};
         if (link_.group == provisional)
             undo.on_success([index = link_.index] { Netlink{}.change_link(index, {.group = 0}); });
         else if (!link_.mac.is_zero()) // without ports, a bridge keeps the MAC address it took from the last one
