@@ -47,6 +47,19 @@ def test_gc_with_both_keys(node, plugin):
     assert stale.host_interface not in node.links()
 
 
+@pytest.mark.parametrize("empty", (None, "cni.dev/valid-attachments", "cni.dev/attachments"))
+def test_gc_with_keys_that_differ(node, plugin, empty):
+    """What either names is in use: what is taken for garbage does not come back."""
+    one, other, stale = (node.attach(full(node), plugin=plugin) for _ in range(3))
+    lists = {"cni.dev/valid-attachments": valid(one), "cni.dev/attachments": valid(other)}
+    if empty:
+        lists = dict.fromkeys(lists, valid(one, other)) | {empty: []}
+    node.cni("GC", full(node) | lists, plugin).success()
+    one.check()
+    other.check()
+    assert stale.host_interface not in node.links()
+
+
 def test_gc_leaves_other_networks(node, plugin):
     other = node.attach(full(node, name="other", ipam=node.ipam("10.33.0.0/24"), bridge="other"), plugin=plugin)
     stale = node.attach(full(node), plugin=plugin)

@@ -63,28 +63,30 @@ struct network_config {
                                           config::renamed{"attachments", "cni.dev/attachments"}};
 };
 
-/// What GC must keep. Nothing if the runtime sent no list, which is not the same as an empty one. An element
-/// that names what no ADD can have been asked for is passed over. Whatever was not read whole would be taken
+/// What GC must keep: what either list names. Nothing if the runtime sent no list, which is not the same as an
+/// empty one. An element that names what no ADD can have been asked for is passed over. Whatever was not read whole would be taken
 /// for garbage, so that is a cni::error of code 7, whether or not the reader had room for its fault.
 inline std::optional<valid_attachments> attachments_to_keep(network_config const& conf,
                                                             network_name const& network) {
-    auto const& list = conf.valid_attachments ? conf.valid_attachments : conf.attachments;
-    if (!list) return std::nullopt;
-    if (list->size() >= config::max_elements)
-        throw error{code::invalid_network_config, "the list of valid attachments has " +
-                                                      std::to_string(config::max_elements) +
-                                                      " elements or more, which may not be all"};
+    if (!conf.valid_attachments && !conf.attachments) return std::nullopt;
     valid_attachments keep{network};
-    for (std::size_t i = 0; i < list->size(); ++i) {
-        auto const& [container, interface] = (*list)[i];
-        if (container.empty() || interface.empty())
-            throw error{code::invalid_network_config,
-                        "element " + std::to_string(i) +
-                            " of the list of valid attachments needs the strings "
-                            "`containerID` and `ifname`"};
-        auto const id = container_id::parse(container);
-        auto const name = net::interface_name::parse(interface);
-        if (id && name) keep.insert(*id, *name);
+    for (auto const* list : {&conf.valid_attachments, &conf.attachments}) {
+        if (!*list) continue;
+        if ((*list)->size() >= config::max_elements)
+            throw error{code::invalid_network_config, "the list of valid attachments has " +
+                                                          std::to_string(config::max_elements) +
+                                                          " elements or more, which may not be all"};
+        for (std::size_t i = 0; i < (*list)->size(); ++i) {
+            auto const& [container, interface] = (**list)[i];
+            if (container.empty() || interface.empty())
+                throw error{code::invalid_network_config,
+                            "element " + std::to_string(i) +
+                                " of the list of valid attachments needs the strings "
+                                "`containerID` and `ifname`"};
+            auto const id = container_id::parse(container);
+            auto const name = net::interface_name::parse(interface);
+            if (id && name) keep.insert(*id, *name);
+        }
     }
     return keep;
 }
