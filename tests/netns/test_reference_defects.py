@@ -3,8 +3,9 @@
 import pytest
 
 from support.cni import Attachment
+from support.namespace import Host
 from support.snapshot import concerning, difference, ruleset, snapshot
-from support.traffic import Echo, seen_source
+from support.traffic import Echo, eventually, ping, reaches, seen_source
 
 SUBNET = "10.22.0.0/24"
 
@@ -201,3 +202,22 @@ def test_13_messages_were_hard_to_read(node, plugin):
     config = node.config(isGateway=True, ipam=node.ipam(SUBNET, routes=[{"dst": "172.16.0.0/12", "gw": "192.168.77.1"}]))
     error = Attachment(node, config, node.pod(), plugin=plugin).run("ADD").failure(None, "172.16.0.0/12", "192.168.77.1")
     assert "ffff" not in error["msg"]
+
+
+@pytest.mark.parametrize("subnet, address, other", ((SUBNET, "10.22.0.9", "10.22.0.77/24"),
+                                                    ("fd00:22::/64", "fd00:22::9", "fd00:22::77/64")), ids=("ipv4", "ipv6"))
+def test_14_address_was_announced_before_the_port_forwards(node, plugin, subnet, address, other):
+    """Neighbours that know the address by the former pod's MAC address, for 15 s at least, learn the new one from ADD."""
+    plain = node.config(isGateway=True, ipam=node.ipam(subnet))
+    fixed = plain | {"args": {"cni": {"ips": [address]}}}
+    pod = node.attach(plain, plugin=plugin).pod
+    machine = node.own(Host())
+    machine.wire(node, master="cni-test")
+    machine.address(other)
+    former = node.attach(fixed, plugin=plugin)
+    assert all(reaches(neighbour, address) for neighbour in (pod, machine, node))
+    former.delete()
+    later = node.attach(fixed, plugin=plugin)
+    assert later.mac != former.mac
+    for neighbour in (pod, machine, node):
+        assert eventually(lambda: ping(neighbour, address), within=2)  # softirqs of a busy machine

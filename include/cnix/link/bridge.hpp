@@ -72,6 +72,7 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
             device.add_gateways(vlan_gateway ? *vlan_gateway : device.link(), result.ips, undo);
         }
         if (!conf.disableContainerInterface) wait_operational(host, port.index);
+        if (!result.ips.empty()) pod.run([&] { announce<Netlink>(pod_link); });
         if (conf.gateway()) device.forward(result.ips);
 
         report(result, attachment, device.link(), port, pod_link, vlan_gateway);

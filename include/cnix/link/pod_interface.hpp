@@ -98,8 +98,7 @@ void settle_addresses(Netlink& netlink, netlink::link const& link) {
 /// `detect_duplicates`: IPv6 addresses are used only after duplicate address detection.
 template <netlink_backend Netlink>
 void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::lease const& lease, bool detect_duplicates) {
-    // The kernel then sends a gratuitous ARP when the interface comes up.
-    try_sysctl(netlink, interface_sysctl(net::family::ipv4, link.name, "arp_notify"), "1");
+    try_sysctl(netlink, interface_sysctl(net::family::ipv4, link.name, "arp_notify"), "1"); // for announce()
     if (detect_duplicates) try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "enhanced_dad"), "1");
     // This governs the link-local address; the others carry IFA_F_NODAD.
     try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "accept_dad"), detect_duplicates ? "1" : "0");
@@ -112,12 +111,21 @@ void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::l
         ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
         ensure_sysctl(netlink, disable_ipv6, "0");
         netlink.set_sysctl(interface_sysctl(net::family::ipv6, link.name, "keep_addr_on_down"), "1");
+        try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "ndisc_notify"), "1");
     }
     for (cni::ip const& ip : lease.ips)
         netlink.add_address(link.index, {.address = ip.address, .no_dad = !detect_duplicates});
     netlink.change_link(link.index, {.up = true});
     if (detect_duplicates && has_family(lease.ips, net::family::ipv6)) settle_addresses(netlink, link);
     for (cni::route const& route : lease.routes) netlink.add_route(kernel_route(route, lease.ips, link.index));
+}
+
+/// Tells the neighbours the addresses' MAC address, by gratuitous ARP and an unsolicited neighbour advertisement: they may know it
+/// by a former pod's. The kernel did so when the interface came up (arp_notify, ndisc_notify), but its bridge port does not
+/// forward by then. It does so too when a MAC address is set, also to what it is (NETDEV_CHANGEADDR).
+template <netlink_backend Netlink>
+void announce(netlink::link const& link) {
+    Netlink{}.change_link(link.index, {.mac = link.mac});
 }
 
 /// Whether the kernel's route is the wanted one; what the wanted one leaves open (0) may be anything.

@@ -56,6 +56,7 @@ ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:
 nsenter --net=/run/netns/pod0 sysctl -qw net/ipv4/conf/eth0/arp_notify=1
 nsenter --net=/run/netns/pod0 sysctl -qw net/ipv6/conf/eth0/accept_dad=0
 nsenter --net=/run/netns/pod0 sysctl -qw net/ipv6/conf/eth0/keep_addr_on_down=1
+nsenter --net=/run/netns/pod0 sysctl -qw net/ipv6/conf/eth0/ndisc_notify=1
 nsenter --net=/run/netns/pod0 ip addr add 10.1.0.2/16 brd + dev eth0
 nsenter --net=/run/netns/pod0 ip addr add fd00::2/64 dev eth0 nodad
 nsenter --net=/run/netns/pod0 ip link set dev eth0 up
@@ -64,6 +65,7 @@ nsenter --net=/run/netns/pod0 ip -6 route add default via fd00::1 dev eth0
 ip addr add 10.1.0.1/16 brd + dev cni0
 sysctl -qw net/ipv6/conf/cni0/keep_addr_on_down=1
 ip addr add fd00::1/64 dev cni0 nodad
+nsenter --net=/run/netns/pod0 ip link set dev eth0 address <MAC>
 sysctl -qw net/ipv4/ip_forward=1
 sysctl -qw net/ipv6/conf/all/forwarding=1
 ip link set dev cni0 group 0
@@ -79,6 +81,7 @@ nsenter --net=/run/netns/pod1 sysctl -qw net/ipv6/conf/eth0/accept_dad=0
 nsenter --net=/run/netns/pod1 ip addr add 10.1.0.3/16 brd + dev eth0
 nsenter --net=/run/netns/pod1 ip link set dev eth0 up
 nsenter --net=/run/netns/pod1 ip route add default via 10.1.0.1 dev eth0
+nsenter --net=/run/netns/pod1 ip link set dev eth0 address <MAC>
 )");
     recording::journal::clear();
     del(pod_one());
@@ -130,6 +133,7 @@ bridge vlan add dev veth2b5c95663ad vid 100 pvid untagged
 ip link set dev veth2b5c95663ad up
 ip link set dev cni0.100 up
 ip addr add 10.1.0.1/16 brd + dev cni0.100
+nsenter --net=/run/netns/pod0 ip link set dev eth0 address <MAC>
 sysctl -qw net/ipv4/ip_forward=1
 ip link set dev cni0 group 0
 )");
@@ -156,6 +160,7 @@ nsenter --net=/run/netns/pod0 ip route add 172.16.0.0/12 via 10.1.0.9 dev eth0 m
 ip addr del 10.9.0.1/24 dev cni0
 ip addr add 10.1.0.1/16 brd + dev cni0
 ip link set dev cni0 address <MAC>
+nsenter --net=/run/netns/pod0 ip link set dev eth0 address <MAC>
 sysctl -qw net/ipv4/ip_forward=1
 )");
 }

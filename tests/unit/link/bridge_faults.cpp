@@ -138,7 +138,7 @@ std::vector<std::string> commands() {
 bool is_dispensable(std::string const& command) {
     static std::regex const sysctl{
         ".*sysctl -qw net/(ipv4/conf/[^/]+/arp_notify|ipv6/conf/[^/]+/(accept_ra|enhanced_dad|accept_dad|disable_ipv6|"
-        "keep_addr_on_down))=[01]"};
+        "keep_addr_on_down|ndisc_notify))=[01]"};
     return std::regex_match(command, sysctl);
 }
 

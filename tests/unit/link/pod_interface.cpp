@@ -146,6 +146,7 @@ sysctl -qw net/ipv6/conf/eth0/accept_dad=0
 sysctl -qw net/ipv6/conf/lo/disable_ipv6=0
 sysctl -qw net/ipv6/conf/eth0/disable_ipv6=0
 sysctl -qw net/ipv6/conf/eth0/keep_addr_on_down=1
+sysctl -qw net/ipv6/conf/eth0/ndisc_notify=1
 ip addr add fd00::5/64 dev eth0 nodad
 ip link set dev eth0 up
 )");
@@ -157,6 +158,7 @@ TEST_CASE_FIXTURE(in_a_pod, "duplicate address detection") {
 sysctl -qw net/ipv6/conf/eth0/enhanced_dad=1
 sysctl -qw net/ipv6/conf/eth0/accept_dad=1
 sysctl -qw net/ipv6/conf/eth0/keep_addr_on_down=1
+sysctl -qw net/ipv6/conf/eth0/ndisc_notify=1
 ip addr add fd00::5/64 dev eth0
 ip link set dev eth0 up
 )");
