@@ -1,13 +1,13 @@
 """Packets: who reaches whom, and which source address the other side sees."""
 
-import socket
+import errno
 from pathlib import Path
 
 import pytest
 
 from support.cni import Attachment
 from support.namespace import Host
-from support.traffic import Echo, eventually, ping, reaches, seen_source
+from support.traffic import Echo, Member, MulticastRouter, eventually, ping, reaches, seen_source
 
 
 def outside_address(host: Host, address: str) -> str:
@@ -107,34 +107,60 @@ def test_masquerade_for_two_interfaces_of_one_container(node, outside, nat_plugi
     first.check()
 
 
-def test_multicast_is_not_masqueraded(node, nat_plugin):
-    """Members of a group see the pod's address, also where the bridge passes frames through the firewall."""
-    config = node.config(isDefaultGateway=True, ipMasq=True, ipam=node.ipam("10.22.0.0/24"))
+FAMILIES = pytest.mark.parametrize("subnet, group", (("10.22.0.0/24", "239.1.2.3"), ("fd00:22::/64", "ff15::1:2:3")),
+                                   ids=("ipv4", "ipv6"))
+
+
+def firewall_sees_bridged_frames(node, whether: bool) -> bool:
+    """Sets it where the kernel can do it (br_netfilter); whether it is as asked now."""
+    if not Path("/proc/sys/net/bridge").is_dir():
+        return not whether
+    for family in ("iptables", "ip6tables"):
+        node.sysctl(f"bridge/bridge-nf-call-{family}", int(whether))
+    return True
+
+
+@FAMILIES
+def test_bridged_multicast_is_not_masqueraded(node, nat_plugin, subnet, group):
+    """Members see the pod's address also where the bridge passes frames through the firewall."""
+    if not firewall_sees_bridged_frames(node, True):
+        pytest.skip("this kernel passes no bridged frames through the firewall (br_netfilter)")
+    config = node.config(isDefaultGateway=True, ipMasq=True, ipam=node.ipam(subnet))
     sender, member = node.attach(config, plugin=nat_plugin), node.attach(config, plugin=nat_plugin)
-    if Path("/proc/sys/net/bridge").is_dir():
-        node.sysctl("bridge/bridge-nf-call-iptables", 1)
+    with Member(member.pod, group) as here:
+        assert here.source_of(sender.pod) == sender.address
 
-    def join() -> socket.socket:
-        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        receiver.bind(("239.1.2.3", 5000))
-        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
-                            socket.inet_aton("239.1.2.3") + socket.inet_aton(member.address))
-        receiver.settimeout(0.2)
-        return receiver
 
-    def send() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-            source.sendto(b"x", ("239.1.2.3", 5000))
+@FAMILIES
+def test_routed_multicast_is_not_masqueraded(node, outside, nat_plugin, subnet, group):
+    """What the node routes to a group on another network keeps the pod's address; all else gets the node's."""
+    assert firewall_sees_bridged_frames(node, False)  # else no rule would masquerade these, with an exception or without
+    sender = node.attach(node.config(isDefaultGateway=True, ipMasq=True, ipam=node.ipam(subnet)), plugin=nat_plugin)
+    try:
+        router = MulticastRouter(node, sender.address, group, "cni-test", "uplink")
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+        pytest.skip("this kernel has no multicast routing (CONFIG_IP_MROUTE, CONFIG_IPV6_MROUTE)")
+    with router, Member(outside, group) as there, Echo(outside):
+        assert there.source_of(sender.pod) == sender.address
+        assert seen_source(sender.pod, outside_address(outside, sender.address)) == node_address(sender.address)
 
-    def heard_from() -> str | None:
-        sender.pod.inside(send)
-        try:
-            return receiver.recvfrom(1)[1][0]
-        except TimeoutError:
-            return None
 
-    with member.pod.inside(join) as receiver:
-        assert eventually(lambda: heard_from() == sender.address)
+@pytest.mark.parametrize("subnet, address", (("10.22.0.0/24", "10.22.0.200"), ("fd00:22::/64", "fd00:22::200")),
+                         ids=("ipv4", "ipv6"))
+def test_own_subnet_is_not_masqueraded_when_routed(node, outside, nat_plugin, subnet, address):
+    """A machine elsewhere with an address of the pods' subnet sees the pod's; no bridge passes these packets on."""
+    assert firewall_sees_bridged_frames(node, False)
+    attachment = node.attach(node.config(isDefaultGateway=True, ipMasq=True, ipam=node.ipam(subnet)), plugin=nat_plugin)
+    host, length = (outside.address6, 128) if ":" in address else (outside.address4, 32)
+    outside.address(f"{address}/{length}")
+    outside.route_back(subnet)
+    node.ip(f"route add {address}/{length} via {host}")
+    attachment.pod.ip(f"route add {address}/{length} via {attachment.gateway}")
+    with Echo(outside):
+        assert seen_source(attachment.pod, address) == attachment.address
+        assert seen_source(attachment.pod, host) == node_address(address)
 
 
 @pytest.mark.parametrize("subnet, second", (("10.22.0.0/24", "10.22.0.200/24"), ("fd00:22::/64", "fd00:22::200/64")),
