@@ -51,8 +51,12 @@ class directory {
     std::optional<directory> subdirectory(std::string const& name) const {
         fd file{::openat(get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
         if (file) return directory{std::move(file), path(name)};
-        if (int const error = errno; error != ENOENT) fail(error, "open the directory", name);
-        return std::nullopt;
+        int const error = errno;
+        if (error == ENOENT) return std::nullopt;
+        if (read_link(name))
+            throw_errno(error, "open the directory \"" + path(name) +
+                                   "\", which is a symbolic link and not followed; put a directory or a bind mount there");
+        fail(error, "open the directory", name);
     }
     directory subdirectory_or_create(std::string const& name, mode_t mode) const {
         if (auto found = subdirectory(name)) return std::move(*found);

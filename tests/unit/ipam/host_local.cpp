@@ -393,7 +393,11 @@ TEST_CASE("host_local never follows a symbolic link inside its data directory") 
     }
     SUBCASE("as the network's directory") {
         fs::create_directory_symlink(victim.root, data.leases());
-        CHECK_THROWS_AS(add(attachment("a"), with), std::system_error);
+        std::string const why = "open the directory \"" + data.leases().string() +
+                                "\", which is a symbolic link and not followed; put a directory or a bind mount there: "
+                                "Not a directory";
+        CHECK_THROWS_WITH_AS(add(attachment("a"), with), why.c_str(), std::system_error);
+        CHECK(status(with) == findings{"host-local: could not " + why});
         CHECK_THROWS_AS(del(attachment("a"), with), std::system_error);
     }
     SUBCASE("as the index: it is left alone, and nothing fails") {
