@@ -143,6 +143,15 @@ def test_unknown_arguments(node):
     node.cni("ADD", config, args="FOO=y;IgnoreUnknown=true", **options).success()
 
 
+def test_host_local_looks_at_no_namespace(node):
+    """Its own is as good as any; the plugin that delegates to it refuses."""
+    options = {"plugin": "host-local", "container": "c", "netns": node.path, "ifname": "eth0"}
+    node.cni("ADD", node.config(ipam=node.ipam("10.22.0.0/24")), **options).success()
+    assert node.leases().keys() == {"10.22.0.2"}
+    node.cni("DEL", node.config(ipam=node.ipam("10.22.0.0/24")), **options).success()
+    assert node.leases() == {}
+
+
 def test_json_of_errors_is_json(node, binary):
     """Whatever bytes the error quotes."""
     name = 'a"b\\c<>&\n\x01\u2028ä'
