@@ -6,25 +6,50 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 
 namespace cnix {
 
 namespace detail {
 
+/// A standard descriptor that is closed would become that of the first file or socket opened, which would then get what is
+/// printed. In its place stands one that can neither be read nor written.
+inline void keep_standard_descriptors() {
+    for (int const descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(descriptor, F_GETFD) < 0) static_cast<void>(::open("/", O_PATH)); // takes the lowest, this one
+}
+
+inline std::optional<std::string> why_not_written(std::FILE* to, std::string_view text) {
+    errno = 0;
+    if (std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0) return std::nullopt;
+    return std::generic_category().message(errno);
+}
+
+/// For a person. Gives the exit status: the one given, or 1.
 inline int print(std::FILE* to, std::string_view text, int status) {
-    bool const written = std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0;
-    return written ? status : 1;
+    auto const why = why_not_written(to, text);
+    if (!why) return status;
+    if (to != stderr) why_not_written(stderr, "could not write to standard output: " + *why + '\n');
+    return 1;
 }
 
 /// Standard output as a runtime gets it, or an error: what it was not told of must not stay.
 inline void print_result(std::string const& text) {
-    errno = 0;
-    if (print(stdout, text, 0) != 0)
-        throw cni::error{cni::code::io_failure,
-                         "could not write the result to standard output: " + std::generic_category().message(errno)};
+    if (auto const why = why_not_written(stdout, text))
+        throw cni::error{cni::code::io_failure, "could not write the result to standard output: " + *why};
+}
+
+/// What cannot be told to the runtime is told to whoever reads its log.
+inline int print_error(std::string_view program, cni::error const& e) {
+    if (auto const why = why_not_written(stdout, cni::to_json(e)))
+        why_not_written(stderr, std::string{program} + ": could not write the error to standard output: " + *why +
+                                    "; the error is: " + e.message() + (e.details().empty() ? "" : "; " + e.details()) + '\n');
+    return 1;
 }
 
 template <class Plugin>
@@ -52,9 +77,10 @@ inline std::string help_text(std::string_view program) {
 } // namespace detail
 
 /// A plugin's main(): one verb of the CNI protocol, from environment and standard input to standard output.
-/// Exit status 0, or 1 with the error object on standard output.
+/// Exit status 0, or 1 with the error object on standard output; on standard error if it cannot be written there.
 template <class Plugin>
 int main(int argc, char** argv) {
+    detail::keep_standard_descriptors();
     std::string_view const path = argc > 0 ? argv[0] : "cnix";
     std::string_view const program = path.substr(path.find_last_of('/') + 1);
     if (argc > 1) {
@@ -72,9 +98,9 @@ int main(int argc, char** argv) {
         if constexpr (Plugin::well_formed) detail::run<Plugin>(request);
         return 0;
     } catch (cni::error const& e) {
-        return detail::print(stdout, cni::to_json(e), 1);
+        return detail::print_error(program, e);
     } catch (std::exception const& e) {
-        return detail::print(stdout, cni::to_json(cni::error{cni::code::internal, e.what()}), 1);
+        return detail::print_error(program, {cni::code::internal, e.what()});
     }
 }
 

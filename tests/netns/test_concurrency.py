@@ -225,6 +225,7 @@ def test_result_cannot_be_printed(node, plugin, stdout):
     before, inside = snapshot(node), snapshot(pod)
     outcome = Attachment(node, full(node), pod, plugin=plugin).run("ADD", prefix=UNWRITABLE[stdout])
     assert outcome.code == 1, str(outcome)
+    assert "could not write the result to standard output: " in outcome.stderr
     assert difference(before, snapshot(node)) == [] and difference(inside, snapshot(pod)) == []
 
 

@@ -4,8 +4,10 @@
 
 #include "fakes.hpp"
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/wait.h>
@@ -31,8 +33,9 @@ std::string contents(std::string const& path) {
     return text.str();
 }
 
+/// Its standard output is a file, another path, or, if that is "", closed.
 printed run(std::map<std::string, std::string> const& environment, std::string const& input,
-            std::vector<std::string> arguments = {}) {
+            std::vector<std::string> arguments = {}, std::optional<std::string> const& standard_output = {}) {
     char directory[] = "/tmp/cnix-main-XXXXXX";
     REQUIRE(::mkdtemp(directory) != nullptr);
     std::string const base = directory;
@@ -41,10 +44,12 @@ printed run(std::map<std::string, std::string> const& environment, std::string c
     pid_t const child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
+        std::string const out = standard_output.value_or("").empty() ? base + "/out" : *standard_output;
         bool const ready = std::freopen((base + "/in").c_str(), "r", stdin) != nullptr &&
-                           std::freopen((base + "/out").c_str(), "w", stdout) != nullptr &&
+                           std::freopen(out.c_str(), "w", stdout) != nullptr &&
                            std::freopen((base + "/err").c_str(), "w", stderr) != nullptr;
         if (!ready) ::_exit(99);
+        if (standard_output == "") ::close(STDOUT_FILENO);
         ::clearenv();
         for (auto const& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
         arguments.insert(arguments.begin(), "/opt/cni/bin/fake");
@@ -137,15 +142,36 @@ TEST_CASE_FIXTURE(fresh, "a person who calls it is told what it is") {
     CHECK(unknown.out == "");
 }
 
-TEST_CASE("what cannot be written is a failure") {
-    std::FILE* const full = std::fopen("/dev/full", "w");
-    REQUIRE(full != nullptr);
-    CHECK(detail::print(full, "text", 0) == 1);
-    std::fclose(full);
-    std::FILE* const null = std::fopen("/dev/null", "w");
-    CHECK(detail::print(null, "text", 0) == 0);
-    CHECK(detail::print(null, "text", 1) == 1);
-    std::fclose(null);
+TEST_CASE_FIXTURE(fresh, "what cannot be told on standard output is told on standard error") {
+    for (auto const& [path, why] :
+         std::map<std::string, std::string>{{"/dev/full", "No space left on device"}, {"", "Bad file descriptor"}}) {
+        CAPTURE(path);
+        fakes::reset();
+        auto const start = "fake: could not write the error to standard output: " + why + "; the error is: ";
+        auto said = run(environment("ADD"), conf(), {}, path);
+        CHECK(said.status == 1);
+        CHECK(said.err == start + "could not write the result to standard output: " + why + "\n");
+        fakes::now.on["link.add"] = [] { throw cni::error{cni::code::try_again_later, "not now", "later"}; };
+        said = run(environment("ADD"), conf(), {}, path);
+        CHECK(said.status == 1);
+        CHECK(said.err == start + "not now; later\n");
+        said = run({}, "", {"--version"}, path);
+        CHECK(said.status == 1);
+        CHECK(said.err == "could not write to standard output: " + why + "\n");
+    }
+}
+
+TEST_CASE_FIXTURE(fresh, "a closed standard output does not become that of a file opened later") {
+    fakes::now.on["link.add"] = [] {
+        char const name[] = "/tmp/cnix-main-opened";
+        int const file = ::open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        ::unlink(name);
+        if (file == STDOUT_FILENO) std::fputs("it did", stderr);
+    };
+    auto const said = run(environment("ADD"), conf(), {}, "");
+    CHECK(said.status == 1);
+    CHECK(said.err.find("it did") == std::string::npos);
+    CHECK(said.err.find("could not write the result") != std::string::npos);
 }
 
 } // namespace
