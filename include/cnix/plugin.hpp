@@ -121,6 +121,10 @@ class call {
     }
 
     void gc() {
+        // A list that was not read would make garbage of what it names. No room for its fault may have been left.
+        for (config::fault const& fault : entry_.faults())
+            if (fault.path.view().starts_with(R"($["cni.dev/)") || entry_.faults().size() == config::max_faults)
+                throw cni::error{cni::code::invalid_network_config, "GC: " + std::string{to_string(fault).view()}};
         auto keep = cni::attachments_to_keep(entry_.standard(), network());
         if (!keep)
             throw cni::error{cni::code::invalid_network_config,

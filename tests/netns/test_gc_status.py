@@ -60,6 +60,18 @@ def test_gc_with_keys_that_differ(node, plugin, empty):
     assert stale.host_interface not in node.links()
 
 
+@pytest.mark.parametrize("key", ("cni.dev/valid-attachments", "cni.dev/attachments"))
+def test_gc_with_a_list_of_the_wrong_type(node, plugin, key):
+    """Whatever it should name would be garbage, were it read as an empty list."""
+    kept = node.attach(full(node), plugin=plugin)
+    lists = {"cni.dev/valid-attachments": [], "cni.dev/attachments": []}
+    for wrong in ("all", {}, 5):
+        node.cni("GC", full(node) | lists | {key: wrong}, plugin).failure(7, key, "expected an array")
+    faults = {"ipam": node.ipam("10.22.0.0/24", routes=[{"dst": i} for i in range(64)])}  # as many as are kept
+    node.cni("GC", faults | full(node, **faults) | lists | {key: "all"}, plugin).failure(7)
+    kept.check()
+
+
 def test_gc_leaves_other_networks(node, plugin):
     other = node.attach(full(node, name="other", ipam=node.ipam("10.33.0.0/24"), bridge="other"), plugin=plugin)
     stale = node.attach(full(node), plugin=plugin)
