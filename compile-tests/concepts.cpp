@@ -3,16 +3,16 @@
 
 using namespace models;
 
-#define CNIX_LACKS(CONCEPT, SLOT, NAME)                                                                                \
-    struct SLOT##_without_##NAME : models::SLOT<SLOT##_without_##NAME> {                                               \
-        void NAME() = delete;                                                                                          \
-    };                                                                                                                 \
+#define CNIX_LACKS(CONCEPT, SLOT, NAME)                                                                      \
+    struct SLOT##_without_##NAME : models::SLOT<SLOT##_without_##NAME> {                                     \
+        void NAME() = delete;                                                                                \
+    };                                                                                                       \
     static_assert(!cnix::CONCEPT<SLOT##_without_##NAME>)
 
-#define CNIX_LACKS_TYPE(CONCEPT, SLOT, NAME)                                                                           \
-    class SLOT##_without_##NAME : public models::SLOT<SLOT##_without_##NAME> {                                         \
-        using NAME = void;                                                                                             \
-    };                                                                                                                 \
+#define CNIX_LACKS_TYPE(CONCEPT, SLOT, NAME)                                                                 \
+    class SLOT##_without_##NAME : public models::SLOT<SLOT##_without_##NAME> {                               \
+        using NAME = void;                                                                                   \
+    };                                                                                                       \
     static_assert(!cnix::CONCEPT<SLOT##_without_##NAME>)
 
 CNIX_LACKS(ns_policy, ns, open);
@@ -79,14 +79,16 @@ struct rich_lease : cnix::cni::lease {
 };
 struct ipam_with_rich_lease : models::ipam<ipam_with_rich_lease> {
     using lease = rich_lease;
-    lease add(cnix::cni::attachment const&, cnix::settings<ipam_with_rich_lease> const&, cnix::cni::rollback&);
+    lease add(cnix::cni::attachment const&, cnix::settings<ipam_with_rich_lease> const&,
+              cnix::cni::rollback&);
     std::optional<lease> find(cnix::cni::attachment const&, cnix::settings<ipam_with_rich_lease> const&);
 };
 struct link_of_rich_leases : models::link<link_of_rich_leases> {
     using lease = rich_lease;
 };
 static_assert(cnix::composable<good_link, good_ipam, good_nat, good_ns>);
-static_assert(cnix::composable<good_link, ipam_with_rich_lease, good_nat, good_ns>, "more than needed is fine");
+static_assert(cnix::composable<good_link, ipam_with_rich_lease, good_nat, good_ns>,
+              "more than needed is fine");
 static_assert(cnix::composable<link_of_rich_leases, ipam_with_rich_lease, good_nat, good_ns>);
 static_assert(!cnix::composable<link_of_rich_leases, good_ipam, good_nat, good_ns>);
 static_assert(!cnix::composable<good_ipam, good_link, good_nat, good_ns>);

@@ -15,15 +15,15 @@
 // FAIL renamed_nothing 1: cnix: `json_keys` renames a member that this struct does not have
 #include <cnix/config/embedded.hpp>
 
-#include <unit/config/demo.hpp>
-
 #include <string_view>
+#include <unit/config/demo.hpp>
 
 using cnix::config::accepted;
 using cnix::config::judge;
 using cnix::config::text;
 
-constexpr auto control = judge<demo::conflist>(R"({"cniVersion": "1.1.0", "plugins": [{"isGateway": true, "mtu": 1450}]})", "demo.conflist");
+constexpr auto control = judge<demo::conflist>(
+    R"({"cniVersion": "1.1.0", "plugins": [{"isGateway": true, "mtu": 1450}]})", "demo.conflist");
 static_assert(accepted<control>);
 
 #ifdef CT_unknown_key
@@ -43,7 +43,8 @@ constexpr auto verdict = judge<demo::conflist>(R"({
 static_assert(accepted<verdict>);
 #endif
 #ifdef CT_wrong_value
-constexpr auto verdict = judge<demo::conflist>(R"({"plugins": [{"ipam": {"ranges": [[{"subnet": "/x"}]]}}]})");
+constexpr auto verdict =
+    judge<demo::conflist>(R"({"plugins": [{"ipam": {"ranges": [[{"subnet": "/x"}]]}}]})");
 static_assert(accepted<verdict>);
 #endif
 #ifdef CT_wrong_word
@@ -51,7 +52,8 @@ constexpr auto verdict = judge<demo::conflist>(R"({"plugins": [{"ipMasqBackend":
 static_assert(accepted<verdict>);
 #endif
 #ifdef CT_failed_check
-constexpr auto verdict = judge<demo::conflist>(R"({"plugins": [{"promiscMode": true, "hairpinMode": true}]})");
+constexpr auto verdict =
+    judge<demo::conflist>(R"({"plugins": [{"promiscMode": true, "hairpinMode": true}]})");
 static_assert(accepted<verdict>);
 #endif
 #ifdef CT_duplicate_key

@@ -3,16 +3,17 @@
 #include <cnix/config/embedded.hpp>
 #include <cnix/ipam/host_local.hpp>
 #include <cnix/link/bridge.hpp>
-#include <cnix/nat/none.hpp>
 #include <cnix/nat/nftables.hpp>
+#include <cnix/nat/none.hpp>
 #include <cnix/plugin.hpp>
 
 using namespace cnix;
-using bridge = plugin<link::bridge<archetypes::netlink>, ipam::host_local, nat::nftables<archetypes::nft>, archetypes::ns>;
-using bridge_without_nat = plugin<link::bridge<archetypes::netlink>, ipam::host_local, nat::none, archetypes::ns>;
+using bridge = plugin<link::bridge<archetypes::netlink>, ipam::host_local, nat::nftables<archetypes::nft>,
+                      archetypes::ns>;
+using bridge_without_nat =
+    plugin<link::bridge<archetypes::netlink>, ipam::host_local, nat::none, archetypes::ns>;
 
-template <class Plugin>
-consteval config::verdict judged(std::string_view text) {
+template <class Plugin> consteval config::verdict judged(std::string_view text) {
     return config::judge(typename Plugin::entry{text, config::strict}.faults(), "net.conf");
 }
 
@@ -20,10 +21,21 @@ consteval config::verdict judged(std::string_view text) {
 #define CNIX_CONFIG_WITHOUT_NAT(...) judged<bridge_without_nat>(#__VA_ARGS__)
 
 constexpr auto good = CNIX_CONFIG({
-    "cniVersion" : "1.1.0", "name" : "n", "type" : "bridge", "bridge" : "cni0", "isDefaultGateway" : true, "ipMasq" : true,
-    "hairpinMode" : true, "mtu" : 1450, "vlan" : 0, "macspoofchk" : false,
-    "ipam" : {"type" : "host-local", "ranges" : [ [ {"subnet" : "10.1.0.0/16", "gateway" : "10.1.0.1"} ] ],
-              "routes" : [ {"dst" : "0.0.0.0/0"} ]}
+    "cniVersion" : "1.1.0",
+    "name" : "n",
+    "type" : "bridge",
+    "bridge" : "cni0",
+    "isDefaultGateway" : true,
+    "ipMasq" : true,
+    "hairpinMode" : true,
+    "mtu" : 1450,
+    "vlan" : 0,
+    "macspoofchk" : false,
+    "ipam" : {
+        "type" : "host-local",
+        "ranges" : [[ {"subnet" : "10.1.0.0/16", "gateway" : "10.1.0.1"} ]],
+        "routes" : [ {"dst" : "0.0.0.0/0"} ]
+    }
 });
 static_assert(config::accepted<good>);
 
@@ -47,7 +59,8 @@ static_assert(config::accepted<bad>);
 
 // FAIL hairpin_and_promiscuous: cannot set hairpin mode and promiscuous mode at the same time
 #ifdef CT_hairpin_and_promiscuous
-constexpr auto bad = CNIX_CONFIG({"name" : "n", "type" : "bridge", "hairpinMode" : true, "promiscMode" : true});
+constexpr auto bad =
+    CNIX_CONFIG({"name" : "n", "type" : "bridge", "hairpinMode" : true, "promiscMode" : true});
 static_assert(config::accepted<bad>);
 #endif
 
@@ -72,7 +85,9 @@ static_assert(config::accepted<bad>);
 // FAIL gateway_outside_its_subnet: \$\.ipam\.gateway: .*10\.2\.0\.1
 #ifdef CT_gateway_outside_its_subnet
 constexpr auto bad = CNIX_CONFIG({
-    "name" : "n", "type" : "bridge", "ipam" : {"type" : "host-local", "subnet" : "10.1.0.0/16", "gateway" : "10.2.0.1"}
+    "name" : "n",
+    "type" : "bridge",
+    "ipam" : {"type" : "host-local", "subnet" : "10.1.0.0/16", "gateway" : "10.2.0.1"}
 });
 static_assert(config::accepted<bad>);
 #endif
@@ -80,8 +95,11 @@ static_assert(config::accepted<bad>);
 // FAIL overlapping_range_sets: overlaps
 #ifdef CT_overlapping_range_sets
 constexpr auto bad = CNIX_CONFIG({
-    "name" : "n", "type" : "bridge",
-    "ipam" : {"type" : "host-local", "ranges" : [ [ {"subnet" : "10.1.0.0/16"} ], [ {"subnet" : "10.1.2.0/24"} ] ]}
+    "name" : "n",
+    "type" : "bridge",
+    "ipam" :
+        {"type" : "host-local",
+         "ranges" : [ [ {"subnet" : "10.1.0.0/16"} ], [ {"subnet" : "10.1.2.0/24"} ] ]}
 });
 static_assert(config::accepted<bad>);
 #endif
@@ -94,7 +112,8 @@ static_assert(config::accepted<bad>);
 
 // FAIL another_backend: \$\.ipMasqBackend: .*`bridge-iptables`
 #ifdef CT_another_backend
-constexpr auto bad = CNIX_CONFIG({"name" : "n", "type" : "bridge", "ipMasq" : true, "ipMasqBackend" : "iptables"});
+constexpr auto bad =
+    CNIX_CONFIG({"name" : "n", "type" : "bridge", "ipMasq" : true, "ipMasqBackend" : "iptables"});
 static_assert(config::accepted<bad>);
 #endif
 
@@ -113,13 +132,15 @@ static_assert(config::accepted<bad>);
 // FAIL addresses_on_a_disabled_interface: \$\.disableContainerInterface: cannot use IPAM
 #ifdef CT_addresses_on_a_disabled_interface
 constexpr auto bad = CNIX_CONFIG({
-    "name" : "n", "type" : "bridge", "disableContainerInterface" : true,
+    "name" : "n",
+    "type" : "bridge",
+    "disableContainerInterface" : true,
     "ipam" : {"type" : "host-local", "subnet" : "10.1.0.0/16"}
 });
 static_assert(config::accepted<bad>);
 #endif
 
-// FAIL all_faults_of_a_file: \$\.mtu: .*\$\.vlan: 
+// FAIL all_faults_of_a_file: \$\.mtu: .*\$\.vlan:
 #ifdef CT_all_faults_of_a_file
 constexpr auto bad = CNIX_CONFIG({"name" : "n", "type" : "bridge", "mtu" : 67, "vlan" : 5000});
 static_assert(config::accepted<bad>);

@@ -7,20 +7,15 @@ namespace models {
 
 using namespace cnix;
 
-template <class Self>
-struct ns {
+template <class Self> struct ns {
     static Self open(std::string const&);
     static std::optional<Self> find(std::string const&);
     int fd() const;
-    template <class F>
-    auto run(F&& f) -> decltype(f()) {
-        return f();
-    }
+    template <class F> auto run(F&& f) -> decltype(f()) { return f(); }
     bool is_current() const;
 };
 
-template <class Self>
-struct ipam {
+template <class Self> struct ipam {
     using config = no_keys;
     using lease = cni::lease;
     static constexpr std::string_view type = "model";
@@ -32,25 +27,22 @@ struct ipam {
     void status(settings<Self> const&, findings&);
 };
 
-template <class Self>
-struct link {
+template <class Self> struct link {
     using config = no_keys;
     using lease = cni::lease;
     static constexpr std::string_view name = "model";
     template <ns_policy Ns>
-    void add(cni::attachment const&, settings<Self> const&, Ns&, cni::lease const&, cni::result&, cni::rollback&);
-    template <ns_policy Ns>
-    void del(cni::attachment const&, settings<Self> const&, Ns*);
-    template <ns_policy Ns>
-    pod_interfaces inspect(cni::attachment const&, settings<Self> const&, Ns*);
+    void add(cni::attachment const&, settings<Self> const&, Ns&, cni::lease const&, cni::result&,
+             cni::rollback&);
+    template <ns_policy Ns> void del(cni::attachment const&, settings<Self> const&, Ns*);
+    template <ns_policy Ns> pod_interfaces inspect(cni::attachment const&, settings<Self> const&, Ns*);
     template <ns_policy Ns>
     void check(cni::attachment const&, settings<Self> const&, Ns&, cni::result const&, findings&);
     void gc(cni::valid_attachments const&, settings<Self> const&, findings&);
     void status(settings<Self> const&, findings&);
 };
 
-template <class Self>
-struct nat {
+template <class Self> struct nat {
     using config = no_keys;
     static constexpr std::string_view name = "model";
     void add(cni::attachment const&, settings<Self> const&, cni::result const&, cni::rollback&);

@@ -28,8 +28,8 @@ TEST_CASE("status names what is missing") {
 
 TEST_CASE("laws") {
     nftables{}.run("add table inet site\n"
-                      "add set inet site pods4 { type ipv4_addr; }\n"
-                      "add set inet site pods6 { type ipv6_addr; }\n");
+                   "add set inet site pods4 { type ipv4_addr; }\n"
+                   "add set inet site pods6 { type ipv6_addr; }\n");
     laws::nat_laws<site_nat>{masquerading(), [] { return test::output_of({"nft", "list", "ruleset"}); }}
         .all();
 }

@@ -16,25 +16,22 @@ namespace cnix {
 namespace detail {
 
 template <class Policy, class... Slots>
-inline constexpr std::size_t index_of = [] {
+constexpr inline std::size_t index_of = [] {
     std::size_t at = 0;
     static_cast<void>(((std::same_as<Policy, Slots> || (++at, false)) || ...));
     return at;
 }();
 
-template <class Policy>
-struct runtime_keys {
+template <class Policy> struct runtime_keys {
     typename settings<Policy>::runtime_config_type runtimeConfig;
     CNIX_CONFIG_MEMBERS(runtime_keys, runtimeConfig);
 };
 
-template <class Policy>
-struct cni_keys {
+template <class Policy> struct cni_keys {
     typename settings<Policy>::args_type cni;
     CNIX_CONFIG_MEMBERS(cni_keys, cni);
 };
-template <class Policy>
-struct args_keys {
+template <class Policy> struct args_keys {
     cni_keys<Policy> args;
     CNIX_CONFIG_MEMBERS(args_keys, args);
 };
@@ -47,15 +44,13 @@ struct ipam_type_key {
     std::optional<ipam_type> ipam;
 };
 
-template <class Ipam>
-struct ipam_key {
+template <class Ipam> struct ipam_key {
     typename Ipam::config ipam;
     CNIX_CONFIG_MEMBERS(ipam_key, ipam);
 };
 
 /// A policy's own keys: an Ipam's are in the `ipam` object, the others' in the entry itself.
-template <class Policy>
-struct own_keys {
+template <class Policy> struct own_keys {
     using type = typename Policy::config;
 };
 template <class Policy>
@@ -65,15 +60,13 @@ struct own_keys<Policy> {
 };
 
 template <class Policy>
-concept checks_entry = requires(typename Policy::config const& config, entry_facts const& entry, config::checker& found) {
-    Policy::check(config, entry, found);
-};
+concept checks_entry = requires(typename Policy::config const& config, entry_facts const& entry,
+                                config::checker& found) { Policy::check(config, entry, found); };
 
 } // namespace detail
 
 /// The keys of an entry for a composition of these slots, and what reading one finds.
-template <class... Slots>
-class entry {
+template <class... Slots> class entry {
   public:
     /// Reads an entry. `source` and what it holds slices of must outlive the entry.
     constexpr explicit entry(std::string_view source, config::options how = config::lenient)
@@ -95,8 +88,7 @@ class entry {
     }
 
     /// A slot's settings, without what CNI_ARGS say.
-    template <class Policy>
-    constexpr cnix::settings<Policy> settings() const {
+    template <class Policy> constexpr cnix::settings<Policy> settings() const {
         cnix::settings<Policy> out;
         out.config = config_of<Policy>();
         out.runtime = get<detail::runtime_keys<Policy>>(reading_.value).runtimeConfig;
@@ -105,14 +97,13 @@ class entry {
     }
 
   private:
-    using schema = config::all_of<cni::network_config, detail::ipam_type_key, typename detail::own_keys<Slots>::type...,
-                                  detail::runtime_keys<Slots>..., detail::args_keys<Slots>...>;
+    using schema =
+        config::all_of<cni::network_config, detail::ipam_type_key, typename detail::own_keys<Slots>::type...,
+                       detail::runtime_keys<Slots>..., detail::args_keys<Slots>...>;
     static constexpr std::size_t first_own = 2; // by place, because two slots may share a config type
-    template <class Policy>
-    static constexpr std::size_t index_of = detail::index_of<Policy, Slots...>;
+    template <class Policy> static constexpr std::size_t index_of = detail::index_of<Policy, Slots...>;
 
-    template <class Policy>
-    constexpr typename Policy::config const& config_of() const {
+    template <class Policy> constexpr typename Policy::config const& config_of() const {
         auto const& own = std::get<first_own + index_of<Policy>>(reading_.value.parts);
         if constexpr (std::same_as<decltype(own), detail::ipam_key<Policy> const&>)
             return own.ipam;
@@ -120,12 +111,13 @@ class entry {
             return own;
     }
 
-    template <class Policy>
-    constexpr void check(entry_facts const& facts, config::checker& found) {
+    template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (is_ipam<Policy>)
             if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
-                found.fault("ipam.type", config::concat("this plugin's addresses come from `", std::string_view{Policy::type},
-                                                        "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
+                found.fault("ipam.type",
+                            config::concat("this plugin's addresses come from `",
+                                           std::string_view{Policy::type},
+                                           "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
         if constexpr (detail::checks_entry<Policy>) Policy::check(config_of<Policy>(), facts, found);
     }
 

@@ -21,12 +21,14 @@ namespace detail {
 /// printed. In its place stands one that can neither be read nor written.
 inline void keep_standard_descriptors() {
     for (int const descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::fcntl(descriptor, F_GETFD) < 0) static_cast<void>(::open("/", O_PATH)); // takes the lowest, this one
+        if (::fcntl(descriptor, F_GETFD) < 0)
+            static_cast<void>(::open("/", O_PATH)); // takes the lowest, this one
 }
 
 inline std::optional<std::string> why_not_written(std::FILE* to, std::string_view text) {
     errno = 0;
-    if (std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0) return std::nullopt;
+    if (std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0)
+        return std::nullopt;
     return std::generic_category().message(errno);
 }
 
@@ -47,20 +49,26 @@ inline void print_result(std::string const& text) {
 /// What cannot be told to the runtime is told to whoever reads its log.
 inline int print_error(std::string_view program, cni::error const& e) {
     if (auto const why = why_not_written(stdout, cni::to_json(e)))
-        why_not_written(stderr, std::string{program} + ": could not write the error to standard output: " + *why +
-                                    "; the error is: " + e.message() + (e.details().empty() ? "" : "; " + e.details()) + '\n');
+        why_not_written(stderr, std::string{program} + ": could not write the error to standard output: " +
+                                    *why + "; the error is: " + e.message() +
+                                    (e.details().empty() ? "" : "; " + e.details()) + '\n');
     return 1;
 }
 
-template <class Plugin>
-void run(cni::request const& request) {
+template <class Plugin> void run(cni::request const& request) {
     switch (request.verb) {
-    case cni::verb::add: return Plugin::add(request, print_result);
-    case cni::verb::del: return Plugin::del(request);
-    case cni::verb::check: return Plugin::check(request);
-    case cni::verb::gc: return Plugin::gc(request);
-    case cni::verb::status: return Plugin::status(request);
-    case cni::verb::version: return print_result(cni::version_output());
+    case cni::verb::add:
+        return Plugin::add(request, print_result);
+    case cni::verb::del:
+        return Plugin::del(request);
+    case cni::verb::check:
+        return Plugin::check(request);
+    case cni::verb::gc:
+        return Plugin::gc(request);
+    case cni::verb::status:
+        return Plugin::status(request);
+    case cni::verb::version:
+        return print_result(cni::version_output());
     }
 }
 
@@ -78,8 +86,7 @@ inline std::string help_text(std::string_view program) {
 
 /// A plugin's main(): one verb of the CNI protocol, from environment and standard input to standard output.
 /// Exit status 0, or 1 with the error object on standard output; on standard error if it cannot be written there.
-template <class Plugin>
-int main(int argc, char** argv) {
+template <class Plugin> int main(int argc, char** argv) {
     detail::keep_standard_descriptors();
     std::string_view const path = argc > 0 ? argv[0] : "cnix";
     std::string_view const program = path.substr(path.find_last_of('/') + 1);
@@ -87,9 +94,11 @@ int main(int argc, char** argv) {
         std::string_view const option = argv[1];
         if (option == "--help" || option == "-h") return detail::print(stdout, detail::help_text(program), 0);
         if (option == "--version") return detail::print(stdout, cni::about_text(program, CNIX_VERSION), 0);
-        return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n", 1);
+        return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n",
+                             1);
     }
-    std::signal(SIGPIPE, SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
+    std::signal(SIGPIPE,
+                SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
     if (cni::environment_variable("CNI_COMMAND").empty())
         return detail::print(stderr, cni::about_text(program, "v" CNIX_VERSION), 0);
     try {

@@ -9,7 +9,6 @@
 #include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
-
 #include <range/v3/algorithm/contains.hpp>
 
 #include <set>
@@ -25,8 +24,7 @@ inline std::string joined(findings const& found) { return boost::algorithm::join
 /// Runs the steps of a verb that must not stop at the first failure, and reports all failures together.
 class attempts {
   public:
-    template <class Step>
-    void operator()(Step&& step) {
+    template <class Step> void operator()(Step&& step) {
         try {
             step();
         } catch (cni::error const& e) {
@@ -49,8 +47,7 @@ class attempts {
 };
 
 /// Runs a step of a verb that reports; a failure is one more finding.
-template <class Step>
-void collect(findings& found, Step&& step) {
+template <class Step> void collect(findings& found, Step&& step) {
     try {
         step();
     } catch (std::exception const& e) {
@@ -64,15 +61,13 @@ concept tells_expected = is_ipam<Policy> && requires(settings<Policy> const& set
 };
 
 /// A policy with what it was told.
-template <class Policy>
-struct slot {
+template <class Policy> struct slot {
     Policy policy{};
     cnix::settings<Policy> settings{};
 };
 
 /// A verb's request and the slots that serve it: what plugin and ipam_plugin share.
-template <class... Slots>
-class call {
+template <class... Slots> class call {
   public:
     /// Faults of the configuration end an ADD, CHECK or STATUS. DEL and GC do what they can with what could be read: a value
     /// with a fault has its default.
@@ -81,26 +76,27 @@ class call {
             one.settings = entry_.template settings<Policy>();
             one.settings.request = request;
         });
-        auto const wrong_args = std::apply(
-            [&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); }, std::tie(at<Slots>()...));
+        auto const wrong_args =
+            std::apply([&](auto&... each) { return cni::read_args(request.args, each.settings.cni_args...); },
+                       std::tie(at<Slots>()...));
         bool const lenient = request.verb == cni::verb::del || request.verb == cni::verb::gc;
         if (lenient) return;
         if (!entry_.faults().empty())
             throw cni::error{cni::code::invalid_network_config,
-                             "invalid network configuration: " + std::string{to_string(entry_.faults()).view()}};
+                             "invalid network configuration: " +
+                                 std::string{to_string(entry_.faults()).view()}};
         if (!wrong_args.empty()) throw cni::error{cni::code::invalid_environment, joined(wrong_args)};
     }
 
     cni::request const& request() const noexcept { return request_; }
     cnix::entry<Slots...> const& entry() const noexcept { return entry_; }
-    template <class Policy>
-    slot<Policy>& at() {
+    template <class Policy> slot<Policy>& at() {
         return boost::hana::at_c<index_of<Policy, Slots...>>(slots_);
     }
     /// Why the network's addresses are not this composition's to release; empty if they are.
-    template <class Ipam>
-    std::string other_ipam() const {
-        if (!entry_.has_ipam() || std::string_view{Ipam::type}.empty() || entry_.ipam_type() == Ipam::type) return {};
+    template <class Ipam> std::string other_ipam() const {
+        if (!entry_.has_ipam() || std::string_view{Ipam::type}.empty() || entry_.ipam_type() == Ipam::type)
+            return {};
         return "`ipam.type` is \"" + std::string{entry_.ipam_type()} + "\", and this plugin's is \"" +
                std::string{std::string_view{Ipam::type}} + "\"";
     }
@@ -123,12 +119,15 @@ class call {
     void gc() {
         // A list that was not read would make garbage of what it names. No room for its fault may have been left.
         for (config::fault const& fault : entry_.faults())
-            if (fault.path.view().starts_with(R"($["cni.dev/)") || entry_.faults().size() == config::max_faults)
-                throw cni::error{cni::code::invalid_network_config, "GC: " + std::string{to_string(fault).view()}};
+            if (fault.path.view().starts_with(R"($["cni.dev/)") ||
+                entry_.faults().size() == config::max_faults)
+                throw cni::error{cni::code::invalid_network_config,
+                                 "GC: " + std::string{to_string(fault).view()}};
         auto keep = cni::attachments_to_keep(entry_.standard(), network());
         if (!keep)
             throw cni::error{cni::code::invalid_network_config,
-                             "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage"};
+                             "GC needs the list `cni.dev/valid-attachments`; without it every attachment "
+                             "would be garbage"};
         each(types, [&]<class Policy>(slot<Policy>& one) {
             if constexpr (is_ipam<Policy>)
                 if (other_ipam<Policy>().empty()) keep->know_addresses(held_by(*keep, one));
@@ -141,7 +140,8 @@ class call {
             if constexpr (is_ipam<Policy>) {
                 // Another plugin's GC has its own list of what to keep.
                 bool const keep_all = attached && !std::string_view{Policy::type}.empty();
-                std::string const why = keep_all ? "interfaces that may use them are left" : other_ipam<Policy>();
+                std::string const why =
+                    keep_all ? "interfaces that may use them are left" : other_ipam<Policy>();
                 if (!why.empty()) return found.push_back("no address was released: " + why);
             }
             auto const before = found.size();
@@ -162,8 +162,7 @@ class call {
     static constexpr auto types = boost::hana::tuple_t<Slots...>;
 
     /// The slots of some types, in their order, but for an Ipam that the configuration does without.
-    template <class Types, class F>
-    void each(Types some, F f) {
+    template <class Types, class F> void each(Types some, F f) {
         boost::hana::for_each(some, [&]<class Policy>(boost::hana::basic_type<Policy>) {
             if (!is_ipam<Policy> || entry_.has_ipam()) f(at<Policy>());
         });
@@ -179,7 +178,8 @@ class call {
 
     /// The addresses of all valid attachments; nothing if the Ipam cannot tell of every one.
     template <class Ipam>
-    std::optional<std::set<net::address>> held_by(cni::valid_attachments const& valid, slot<Ipam>& ipam) const {
+    std::optional<std::set<net::address>> held_by(cni::valid_attachments const& valid,
+                                                  slot<Ipam>& ipam) const {
         std::set<net::address> held;
         for (auto const& [container, interface] : valid.pairs()) {
             cni::attachment const one{{valid.network(), cni::container_id::parse(container).value(),
@@ -202,8 +202,7 @@ class call {
 
 /// Runs an ADD; whatever it throws, what it did so far is undone in reverse, and what could not be undone is added to
 /// the error.
-template <class Add>
-void all_or_nothing(Add&& add) {
+template <class Add> void all_or_nothing(Add&& add) {
     cni::rollback undo;
     auto const fail = [&](cni::code code, std::string message, std::string details) {
         for (std::string const& failure : undo.undo()) message += "; " + failure;
@@ -238,8 +237,7 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
     using entry = cnix::entry<Ipam, Link, Nat>;
 
     /// Gives `print` the result, in the configuration's version. If that throws, the ADD has failed as in any other step.
-    template <std::invocable<std::string> Print>
-    static void add(cni::request const& request, Print&& print) {
+    template <std::invocable<std::string> Print> static void add(cni::request const& request, Print&& print) {
         call verb{request};
         auto& [ipam, ipam_settings] = verb.template at<Ipam>();
         auto& [link, link_settings] = verb.template at<Link>();
@@ -253,13 +251,16 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
             typename Ipam::lease lease;
             if (verb.entry().has_ipam()) {
                 // What an Ipam of any type cannot promise: that its failure leaves the lease of an earlier ADD.
-                if (std::string_view{Ipam::type}.empty() && link.inspect(attachment, link_settings, &pod).present)
+                if (std::string_view{Ipam::type}.empty() &&
+                    link.inspect(attachment, link_settings, &pod).present)
                     throw cni::error{cni::code::internal, "the interface " + attachment.interface.str() +
                                                               " exists already in " + attachment.netns +
                                                               "; DEL it first, or choose another CNI_IFNAME"};
                 lease = ipam.add(attachment, ipam_settings, undo);
-                if (lease.ips.empty()) throw cni::error{cni::code::internal, "IPAM plugin returned missing IP config (`ipam.type` is " +
-                                                              std::string{verb.entry().ipam_type()} + ")"};
+                if (lease.ips.empty())
+                    throw cni::error{cni::code::internal,
+                                     "IPAM plugin returned missing IP config (`ipam.type` is " +
+                                         std::string{verb.entry().ipam_type()} + ")"};
             }
             cni::result result;
             static_cast<cni::lease&>(result) = lease;
@@ -284,7 +285,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
         detail::attempts attempt;
         // What cannot be told is searched by name, so a failure here is none of DEL's.
         detail::attempts{}([&] {
-            if (auto const previous = verb.previous()) attachment.addresses = own_addresses(*previous, attachment);
+            if (auto const previous = verb.previous())
+                attachment.addresses = own_addresses(*previous, attachment);
         });
         if (attachment.addresses.empty() && verb.entry().has_ipam() && other_ipam.empty())
             detail::attempts{}([&] {
@@ -309,8 +311,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
             attempt([&] {
                 if (!other_ipam.empty())
                     throw cni::error{cni::code::invalid_network_config,
-                                     "the address was not released: " + other_ipam +
-                                         "; DEL with `" + std::string{any_ipam_plugin} + "`, or the plugin that ADDed it"};
+                                     "the address was not released: " + other_ipam + "; DEL with `" +
+                                         std::string{any_ipam_plugin} + "`, or the plugin that ADDed it"};
                 ipam.del(attachment, ipam_settings);
             });
         attempt.throw_if_failed();
@@ -346,7 +348,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
 
     static void refuse_own_netns(Ns const& pod, cni::request const& request) {
         if (pod.is_current() && !request.netns_override)
-            throw cni::error{cni::code::invalid_netns, "plugin's netns and netns from CNI_NETNS should not be the same",
+            throw cni::error{cni::code::invalid_netns,
+                             "plugin's netns and netns from CNI_NETNS should not be the same",
                              "CNI_NETNS is " + request.netns + "; CNI_NETNS_OVERRIDE=1 allows it"};
     }
 
@@ -364,7 +367,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
     }
 
     /// The addresses of the attachment's interface in a result that may have other interfaces' too.
-    static std::vector<net::address> own_addresses(cni::result const& previous, cni::attachment const& attachment) {
+    static std::vector<net::address> own_addresses(cni::result const& previous,
+                                                   cni::attachment const& attachment) {
         std::vector<net::address> addresses;
         for (cni::ip const& ip : previous.ips) {
             bool const other = ip.interface && *ip.interface < previous.interfaces.size() &&
@@ -376,17 +380,16 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
 };
 
 /// An Ipam by itself, as an IPAM plugin that other plugins delegate to.
-template <class Ipam>
-class ipam_plugin {
-    static_assert(ipam_policy<Ipam>, "cnix: `Ipam` does not model cnix::ipam_policy; write what the notes below miss, or put a "
-                                     "model such as cnix::ipam::host_local there; docs/compose.md#ipam");
+template <class Ipam> class ipam_plugin {
+    static_assert(ipam_policy<Ipam>,
+                  "cnix: `Ipam` does not model cnix::ipam_policy; write what the notes below miss, or put a "
+                  "model such as cnix::ipam::host_local there; docs/compose.md#ipam");
 
   public:
     static constexpr bool well_formed = ipam_policy<Ipam>;
     using entry = cnix::entry<Ipam>;
 
-    template <std::invocable<std::string> Print>
-    static void add(cni::request const& request, Print&& print) {
+    template <std::invocable<std::string> Print> static void add(cni::request const& request, Print&& print) {
         call verb{request};
         auto& [ipam, settings] = verb.template at<Ipam>();
         detail::all_or_nothing([&](cni::rollback& undo) {

@@ -138,9 +138,9 @@ def test_quoted_diagnostics_are_the_compilers(page):
     known = {plain(text) for _, text in messages()}
     for block in blocks:
         for name, line, text in re.findall(r"^ {4}(include/\S+\.hpp):(\d+):\d+: (.*(?:\n {4}(?!include/).*)*)", block, re.MULTILINE):
-            source = (ROOT / name).read_text().splitlines()[int(line) - 1]
+            above, source = ["", *(ROOT / name).read_text().splitlines()][int(line) - 1:int(line) + 1]
             if "static assertion failed: " in text:
-                assert "static_assert(" in source, f"{name}:{line} is: {source}"
+                assert "static_assert(" in above + source, f"{name}:{line} is: {source}"
                 assert plain(text.split("static assertion failed: ")[1]) in known
             else:
                 expression = re.search(r"'(.+)'", text)[1]

@@ -167,7 +167,8 @@ template <ipam_policy Ipam> class ipam_laws {
             auto const given = here.add(attachment("a")).ips;
             REQUIRE(told.size() == given.size());
             for (std::size_t i = 0; i < told.size(); ++i) {
-                CHECK_MESSAGE(told[i].address.contains(given[i].address.address()), "the subnet of what an add gives");
+                CHECK_MESSAGE(told[i].address.contains(given[i].address.address()),
+                              "the subnet of what an add gives");
                 CHECK_MESSAGE(told[i].gateway == given[i].gateway, "and its gateway");
             }
         }

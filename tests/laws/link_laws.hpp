@@ -169,7 +169,8 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
 
     void gc() {
         World here;
-        auto const a = at(here, "mynet", "c1", 0), b = at(here, "mynet", "c2", 1), c = at(here, "other", "c3", 2);
+        auto const a = at(here, "mynet", "c1", 0), b = at(here, "mynet", "c2", 1),
+                   c = at(here, "other", "c3", 2);
         auto const made = add(a, lease_);
         add(c, {});
         auto const kept = here.state();
@@ -213,7 +214,8 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
         CHECK(test::difference(before, here.state()) == "");
     }
     static bool mentions(std::string const& state, cni::attachment const& one) {
-        return state.find(one.digest()) != std::string::npos || state.find(one.digest().substr(0, 11)) != std::string::npos;
+        return state.find(one.digest()) != std::string::npos ||
+               state.find(one.digest().substr(0, 11)) != std::string::npos;
     }
     static std::vector<net::address> addresses(cni::lease const& lease) {
         std::vector<net::address> all;

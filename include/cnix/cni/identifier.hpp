@@ -8,8 +8,7 @@ namespace cnix::cni {
 
 /// Text that matches ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$ (CNI spec 1.1.0, "Parameters"), and so may stand in a path, a
 /// command or a rule's comment as it is. Its length has no bound of its own: a path component holds 255 bytes.
-template <class Tag>
-class identifier {
+template <class Tag> class identifier {
   public:
     static constexpr bool valid(std::string_view text) noexcept {
         auto const alphanumeric = [](char c) {

@@ -139,7 +139,8 @@ class json_writer {
     void append_string(std::string_view chars) {
         out_ += '"';
         while (!chars.empty()) {
-            auto const plain = static_cast<std::size_t>(std::ranges::find_if_not(chars, stands_for_itself) - chars.begin());
+            auto const plain =
+                static_cast<std::size_t>(std::ranges::find_if_not(chars, stands_for_itself) - chars.begin());
             out_ += chars.substr(0, plain);
             chars.remove_prefix(plain);
             if (!chars.empty()) chars.remove_prefix(append_character(chars));
@@ -159,7 +160,8 @@ class json_writer {
     }
 
     static constexpr bool stands_for_itself(char byte) {
-        return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&';
+        return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '<' && byte != '>' &&
+               byte != '&';
     }
     /// Appends the first character of `chars`; returns how many bytes it has.
     std::size_t append_character(std::string_view chars) {

@@ -96,7 +96,8 @@ inline void read_identity(request& out, std::optional<verb> verb, std::string co
 
 /// Whether CNI_NETNS_OVERRIDE, `value`, says that a pod may share the plugin's network namespace.
 inline bool allows_own_netns(std::string const& value) {
-    return value == "1" || ::strcasecmp(value.c_str(), "true") == 0; // Boost's would make a std::locale: 40,000 instructions
+    return value == "1" ||
+           ::strcasecmp(value.c_str(), "true") == 0; // Boost's would make a std::locale: 40,000 instructions
 }
 
 /// What the runtime asks for.

@@ -12,7 +12,7 @@ namespace cnix::cni {
 struct interface {
     std::string name = {};
     std::string mac = {};     ///< empty: not told
-    std::uint32_t mtu = 0; ///< 0: not told
+    std::uint32_t mtu = 0;    ///< 0: not told
     std::string sandbox = {}; ///< empty: on the host
     std::string socket_path = {};
     std::string pci_id = {};
@@ -31,11 +31,11 @@ struct ip {
 struct route {
     net::prefix dst;
     std::optional<net::address> gw = {};
-    std::uint32_t mtu = 0;      ///< 0: the interface's
-    std::uint32_t advmss = 0;   ///< 0: the kernel's choice
-    std::uint32_t priority = 0; ///< the metric; 0: the kernel's choice
+    std::uint32_t mtu = 0;                   ///< 0: the interface's
+    std::uint32_t advmss = 0;                ///< 0: the kernel's choice
+    std::uint32_t priority = 0;              ///< the metric; 0: the kernel's choice
     std::optional<std::uint32_t> table = {}; ///< absent: main (254)
-    std::optional<std::uint8_t> scope = {}; ///< rtnetlink's number: 0 global, 253 link, 254 host
+    std::optional<std::uint8_t> scope = {};  ///< rtnetlink's number: 0 global, 253 link, 254 host
 
     friend bool operator==(route const&, route const&) = default;
 };

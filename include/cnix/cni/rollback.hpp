@@ -18,7 +18,9 @@ class rollback {
     ~rollback() { undo(); }
 
     /// `what` completes "could not ...": "delete the veth vethab12".
-    void on_failure(std::string what, std::function<void()> undo) { steps_.push_back({std::move(what), std::move(undo)}); }
+    void on_failure(std::string what, std::function<void()> undo) {
+        steps_.push_back({std::move(what), std::move(undo)});
+    }
 
     /// A place among the steps, for what has to be taken back with those before it, though it is done after others that
     /// follow. Registering for another place before this one makes this one void.
@@ -29,7 +31,8 @@ class rollback {
     };
     place here() const { return place{steps_.size()}; }
     void on_failure(place& at, std::string what, std::function<void()> undo) {
-        steps_.insert(steps_.begin() + static_cast<std::ptrdiff_t>(at.at_++), {std::move(what), std::move(undo)});
+        steps_.insert(steps_.begin() + static_cast<std::ptrdiff_t>(at.at_++),
+                      {std::move(what), std::move(undo)});
     }
 
     /// What is only to be done once nothing can fail any more. Its own failure is not the ADD's.

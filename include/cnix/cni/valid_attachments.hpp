@@ -30,9 +30,13 @@ class valid_attachments {
 
     std::set<std::pair<std::string, std::string>> const& pairs() const noexcept { return pairs_; }
 
-    void know_addresses(std::optional<std::set<net::address>> addresses) { addresses_ = std::move(addresses); }
+    void know_addresses(std::optional<std::set<net::address>> addresses) {
+        addresses_ = std::move(addresses);
+    }
     /// Whether the address is certainly no valid attachment's. False if it is one's, or if that is not known.
-    bool surely_garbage(net::address const& address) const { return addresses_ && !addresses_->contains(address); }
+    bool surely_garbage(net::address const& address) const {
+        return addresses_ && !addresses_->contains(address);
+    }
 
   private:
     network_name network_;

@@ -31,29 +31,32 @@ namespace cnix {
 /// address; a rolled back add leaves no trace; check finds nothing after add, and something without the lease; gc releases what
 /// is not valid, and nothing else; find, check and status change nothing.
 template <class Ipam>
-concept ipam_policy =
-    std::default_initializable<Ipam> && requires {
-        typename Ipam::config;
-        typename Ipam::lease;
-        requires std::derived_from<typename Ipam::lease, cni::lease>;
-        { Ipam::type } -> std::convertible_to<std::string_view>;
-    } && requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings, cni::rollback& undo,
-                  cni::result const& previous, cni::valid_attachments const& valid, findings& found) {
-        { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
-        { ipam.del(attachment, settings) } -> std::same_as<void>;
-        { ipam.find(attachment, settings) } -> std::same_as<std::optional<typename Ipam::lease>>;
-        { ipam.check(attachment, settings, previous, found) } -> std::same_as<void>;
-        { ipam.gc(valid, settings, found) } -> std::same_as<void>;
-        { ipam.status(settings, found) } -> std::same_as<void>;
-    };
+concept ipam_policy = std::default_initializable<Ipam> &&
+                      requires {
+                          typename Ipam::config;
+                          typename Ipam::lease;
+                          requires std::derived_from<typename Ipam::lease, cni::lease>;
+                          { Ipam::type } -> std::convertible_to<std::string_view>;
+                      } &&
+                      requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings,
+                               cni::rollback& undo, cni::result const& previous,
+                               cni::valid_attachments const& valid, findings& found) {
+                          { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
+                          { ipam.del(attachment, settings) } -> std::same_as<void>;
+                          {
+                              ipam.find(attachment, settings)
+                          } -> std::same_as<std::optional<typename Ipam::lease>>;
+                          { ipam.check(attachment, settings, previous, found) } -> std::same_as<void>;
+                          { ipam.gc(valid, settings, found) } -> std::same_as<void>;
+                          { ipam.status(settings, found) } -> std::same_as<void>;
+                      };
 
 /// Whether a slot's policy is the Ipam, whatever else is wrong with it: its keys are in the `ipam` object, and without one it
 /// does nothing.
-template <class Policy>
-inline constexpr bool is_ipam = requires { Policy::type; };
+template <class Policy> constexpr inline bool is_ipam = requires { Policy::type; };
 
 /// What errors send to whose `ipam.type` is not the composition's: the plugin whose Ipam answers to any type.
-inline constexpr std::string_view any_ipam_plugin = "bridge-delegate";
+constexpr inline std::string_view any_ipam_plugin = "bridge-delegate";
 
 namespace archetypes {
 struct ipam {

@@ -33,14 +33,17 @@ struct pod_interfaces {
 /// that; inspect, check and status change nothing.
 template <class Link>
 concept link_policy =
-    std::default_initializable<Link> && requires {
+    std::default_initializable<Link> &&
+    requires {
         typename Link::config;
         typename Link::lease;
         requires std::derived_from<typename Link::lease, cni::lease>;
         { Link::name } -> std::convertible_to<std::string_view>;
-    } && requires(Link link, cni::attachment const& attachment, settings<Link> const& settings, cni::rollback& undo,
-                  archetypes::ns& pod, archetypes::ns* maybe_pod, typename Link::lease const& lease, cni::result& result,
-                  cni::result const& previous, cni::valid_attachments const& valid, findings& found) {
+    } &&
+    requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+             cni::rollback& undo, archetypes::ns& pod, archetypes::ns* maybe_pod,
+             typename Link::lease const& lease, cni::result& result, cni::result const& previous,
+             cni::valid_attachments const& valid, findings& found) {
         { link.add(attachment, settings, pod, lease, result, undo) } -> std::same_as<void>;
         { link.del(attachment, settings, maybe_pod) } -> std::same_as<void>;
         { link.inspect(attachment, settings, maybe_pod) } -> std::same_as<pod_interfaces>;
@@ -55,11 +58,10 @@ struct link {
     using lease = cni::lease;
     static constexpr std::string_view name = "archetype";
     template <ns_policy Ns>
-    void add(cni::attachment const&, settings<link> const&, Ns& pod, lease const&, cni::result&, cni::rollback&);
-    template <ns_policy Ns>
-    void del(cni::attachment const&, settings<link> const&, Ns* pod);
-    template <ns_policy Ns>
-    pod_interfaces inspect(cni::attachment const&, settings<link> const&, Ns* pod);
+    void add(cni::attachment const&, settings<link> const&, Ns& pod, lease const&, cni::result&,
+             cni::rollback&);
+    template <ns_policy Ns> void del(cni::attachment const&, settings<link> const&, Ns* pod);
+    template <ns_policy Ns> pod_interfaces inspect(cni::attachment const&, settings<link> const&, Ns* pod);
     template <ns_policy Ns>
     void check(cni::attachment const&, settings<link> const&, Ns& pod, cni::result const&, findings&);
     void gc(cni::valid_attachments const&, settings<link> const&, findings&);

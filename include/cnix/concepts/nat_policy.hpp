@@ -20,11 +20,13 @@ namespace cnix {
 /// did, nothing is changed and nothing is found.
 template <class Nat>
 concept nat_policy =
-    std::default_initializable<Nat> && requires {
+    std::default_initializable<Nat> &&
+    requires {
         typename Nat::config;
         { Nat::name } -> std::convertible_to<std::string_view>;
-    } && requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings, cni::rollback& undo,
-                  cni::result const& result, cni::valid_attachments const& valid, findings& found) {
+    } &&
+    requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings, cni::rollback& undo,
+             cni::result const& result, cni::valid_attachments const& valid, findings& found) {
         { nat.add(attachment, settings, result, undo) } -> std::same_as<void>;
         { nat.del(attachment, settings) } -> std::same_as<void>;
         { nat.check(attachment, settings, result, found) } -> std::same_as<void>;

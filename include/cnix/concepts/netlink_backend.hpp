@@ -37,7 +37,7 @@ struct link {
 struct bridge_spec {
     net::interface_name name;
     std::uint32_t group = 0; ///< IFLA_GROUP
-    std::uint32_t mtu = 0; ///< 0: the kernel's choice
+    std::uint32_t mtu = 0;   ///< 0: the kernel's choice
     /// Given, it stays whatever ports come and go (addr_assign_type SET); absent, the kernel follows the
     /// ports.
     std::optional<net::mac> mac{};
@@ -47,7 +47,7 @@ struct bridge_spec {
 
 struct veth_end {
     net::interface_name name;
-    std::uint32_t group = 0; ///< IFLA_GROUP
+    std::uint32_t group = 0;       ///< IFLA_GROUP
     std::optional<net::mac> mac{}; ///< given, udev leaves it alone (addr_assign_type SET)
 };
 
@@ -114,7 +114,7 @@ struct route_spec {
     netlink::index device = 0;
     std::uint32_t priority = 0;           ///< 0: the kernel's choice (1024 for IPv6)
     std::uint32_t table = 254;            ///< RT_TABLE_MAIN
-    std::optional<std::uint8_t> scope{}; ///< absent: link without a gateway, else global
+    std::optional<std::uint8_t> scope{};  ///< absent: link without a gateway, else global
     std::uint32_t mtu = 0;                ///< RTAX_MTU; 0: not set
     std::uint32_t advmss = 0;             ///< RTAX_ADVMSS; 0: not set
     std::uint8_t protocol = 3;            ///< RTPROT_BOOT, what `ip route` writes
@@ -172,72 +172,61 @@ namespace cnix {
 /// Laws (tests/laws/netlink_laws.hpp, netlink_ip_laws.hpp): what was added is found; what was deleted is not; deleting twice
 /// returns true, then false; a failed add changes nothing.
 template <class Netlink>
-concept netlink_backend = std::default_initializable<Netlink> &&
-                          requires(Netlink netlink, netlink::index index, net::interface_name const& name,
-                                   net::prefix const& prefix, std::string_view path, std::string_view text,
-                                   netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
-                                   netlink::link_change const& change, netlink::bridge_port const& port,
-                                   netlink::port_vlan const& vlan, netlink::address_spec const& address,
-                                   netlink::route_spec const& route, netlink::rule_spec const& rule,
-                                   netlink::neighbour_spec const& neighbour, net::family family) {
-                              // links
-                              { netlink.find_link(name) } -> std::same_as<std::optional<netlink::link>>;
-                              { netlink.find_link(index) } -> std::same_as<std::optional<netlink::link>>;
-                              { netlink.links() } -> std::same_as<std::vector<netlink::link>>;
-                              { netlink.add_bridge(bridge) } -> std::same_as<void>;
-                              { netlink.add_veth(veth) } -> std::same_as<void>;
-                              { netlink.change_link(index, change) } -> std::same_as<void>;
-                              { netlink.delete_link(index) } -> std::same_as<bool>;
-                              // bridge ports
-                              {
-                                  netlink.port(index)
-                              } -> std::same_as<std::optional<netlink::bridge_port>>; // nothing: not a port
-                              { netlink.change_port(index, port) } -> std::same_as<void>;
-                              {
-                                  netlink.port_vlans(index)
-                              } -> std::same_as<std::vector<netlink::port_vlan>>; // sorted by vid
-                              { netlink.add_port_vlan(index, vlan) } -> std::same_as<void>;
-                              { netlink.delete_port_vlan(index, vlan) } -> std::same_as<bool>;
-                              // addresses
-                              {
-                                  netlink.addresses(index)
-                              } -> std::same_as<std::vector<netlink::link_address>>;
-                              { netlink.add_address(index, address) } -> std::same_as<void>;
-                              { netlink.delete_address(index, prefix) } -> std::same_as<bool>;
-                              // unicast routes of every table but `local`, one entry a next hop; with an
-                              // index: those out of that device
-                              { netlink.routes(family) } -> std::same_as<std::vector<netlink::route_spec>>;
-                              {
-                                  netlink.routes(family, index)
-                              } -> std::same_as<std::vector<netlink::route_spec>>;
-                              { netlink.add_route(route) } -> std::same_as<void>;
-                              { netlink.replace_route(route) } -> std::same_as<void>;
-                              { netlink.delete_route(route) } -> std::same_as<bool>;
-                              // policy rules
-                              { netlink.rules(family) } -> std::same_as<std::vector<netlink::rule_spec>>;
-                              { netlink.add_rule(rule) } -> std::same_as<void>;
-                              { netlink.delete_rule(rule) } -> std::same_as<bool>;
-                              // neighbours
-                              {
-                                  netlink.neighbours(index)
-                              } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
-                              { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
-                              { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
-                              // A hold on an interface that several cnix processes of this namespace may have at
-                              // once: alone() makes it the only one, or returns false while there are others.
-                              // Copies are one hold; to be told no loses it, so that the last one that asks is told
-                              // yes. The kernel drops it with the process. It is none (false) if there is no such
-                              // interface, or no way to hold it.
-                              { netlink.hold(name).alone() } -> std::same_as<bool>;
-                              requires std::constructible_from<bool, decltype(netlink.hold(name))>;
-                              requires std::default_initializable<decltype(netlink.hold(name))>; // none
-                              // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
-                              // in what is read
-                              {
-                                  netlink.sysctl(path)
-                              } -> std::same_as<std::optional<std::string>>; // nothing: there is none
-                              { netlink.set_sysctl(path, text) } -> std::same_as<void>;
-                          };
+concept netlink_backend =
+    std::default_initializable<Netlink> &&
+    requires(Netlink netlink, netlink::index index, net::interface_name const& name,
+             net::prefix const& prefix, std::string_view path, std::string_view text,
+             netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
+             netlink::link_change const& change, netlink::bridge_port const& port,
+             netlink::port_vlan const& vlan, netlink::address_spec const& address,
+             netlink::route_spec const& route, netlink::rule_spec const& rule,
+             netlink::neighbour_spec const& neighbour, net::family family) {
+        // links
+        { netlink.find_link(name) } -> std::same_as<std::optional<netlink::link>>;
+        { netlink.find_link(index) } -> std::same_as<std::optional<netlink::link>>;
+        { netlink.links() } -> std::same_as<std::vector<netlink::link>>;
+        { netlink.add_bridge(bridge) } -> std::same_as<void>;
+        { netlink.add_veth(veth) } -> std::same_as<void>;
+        { netlink.change_link(index, change) } -> std::same_as<void>;
+        { netlink.delete_link(index) } -> std::same_as<bool>;
+        // bridge ports
+        { netlink.port(index) } -> std::same_as<std::optional<netlink::bridge_port>>; // nothing: not a port
+        { netlink.change_port(index, port) } -> std::same_as<void>;
+        { netlink.port_vlans(index) } -> std::same_as<std::vector<netlink::port_vlan>>; // sorted by vid
+        { netlink.add_port_vlan(index, vlan) } -> std::same_as<void>;
+        { netlink.delete_port_vlan(index, vlan) } -> std::same_as<bool>;
+        // addresses
+        { netlink.addresses(index) } -> std::same_as<std::vector<netlink::link_address>>;
+        { netlink.add_address(index, address) } -> std::same_as<void>;
+        { netlink.delete_address(index, prefix) } -> std::same_as<bool>;
+        // unicast routes of every table but `local`, one entry a next hop; with an
+        // index: those out of that device
+        { netlink.routes(family) } -> std::same_as<std::vector<netlink::route_spec>>;
+        { netlink.routes(family, index) } -> std::same_as<std::vector<netlink::route_spec>>;
+        { netlink.add_route(route) } -> std::same_as<void>;
+        { netlink.replace_route(route) } -> std::same_as<void>;
+        { netlink.delete_route(route) } -> std::same_as<bool>;
+        // policy rules
+        { netlink.rules(family) } -> std::same_as<std::vector<netlink::rule_spec>>;
+        { netlink.add_rule(rule) } -> std::same_as<void>;
+        { netlink.delete_rule(rule) } -> std::same_as<bool>;
+        // neighbours
+        { netlink.neighbours(index) } -> std::same_as<std::vector<netlink::neighbour_spec>>; // permanent ones
+        { netlink.replace_neighbour(neighbour) } -> std::same_as<void>;
+        { netlink.delete_neighbour(neighbour) } -> std::same_as<bool>;
+        // A hold on an interface that several cnix processes of this namespace may have at
+        // once: alone() makes it the only one, or returns false while there are others.
+        // Copies are one hold; to be told no loses it, so that the last one that asks is told
+        // yes. The kernel drops it with the process. It is none (false) if there is no such
+        // interface, or no way to hold it.
+        { netlink.hold(name).alone() } -> std::same_as<bool>;
+        requires std::constructible_from<bool, decltype(netlink.hold(name))>;
+        requires std::default_initializable<decltype(netlink.hold(name))>; // none
+        // sysctls: path below /proc/sys, with '/' ("net/ipv4/ip_forward"); no line end
+        // in what is read
+        { netlink.sysctl(path) } -> std::same_as<std::optional<std::string>>; // nothing: there is none
+        { netlink.set_sysctl(path, text) } -> std::same_as<void>;
+    };
 
 namespace archetypes {
 /// What a policy may use of a netlink backend, and no more; declared only.

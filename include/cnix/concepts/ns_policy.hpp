@@ -25,8 +25,12 @@ concept ns_policy = std::movable<Ns> && requires(Ns& ns, Ns const& constant, std
     { Ns::open(path) } -> std::same_as<Ns>;
     { Ns::find(path) } -> std::same_as<std::optional<Ns>>;
     { constant.fd() } -> std::same_as<int>;
-    { ns.run([] { return 1; }) } -> std::same_as<int>;
-    { ns.run([] {}) } -> std::same_as<void>;
+    {
+        ns.run([] { return 1; })
+    } -> std::same_as<int>;
+    {
+        ns.run([] {})
+    } -> std::same_as<void>;
     { constant.is_current() } -> std::same_as<bool>;
 };
 
@@ -36,10 +40,7 @@ struct ns {
     static ns open(std::string const& path);
     static std::optional<ns> find(std::string const& path);
     int fd() const;
-    template <class F>
-    auto run(F&& f) -> decltype(f()) {
-        return f();
-    }
+    template <class F> auto run(F&& f) -> decltype(f()) { return f(); }
     bool is_current() const;
 };
 static_assert(ns_policy<ns>);

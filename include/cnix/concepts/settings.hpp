@@ -25,29 +25,37 @@ struct entry_facts {
 };
 
 namespace detail {
-template <class Policy>
-struct runtime_config_of { using type = no_keys; };
+template <class Policy> struct runtime_config_of {
+    using type = no_keys;
+};
 template <class Policy>
     requires requires { typename Policy::runtime_config; }
-struct runtime_config_of<Policy> { using type = typename Policy::runtime_config; };
+struct runtime_config_of<Policy> {
+    using type = typename Policy::runtime_config;
+};
 
-template <class Policy>
-struct args_of { using type = no_keys; };
+template <class Policy> struct args_of {
+    using type = no_keys;
+};
 template <class Policy>
     requires requires { typename Policy::args; }
-struct args_of<Policy> { using type = typename Policy::args; };
+struct args_of<Policy> {
+    using type = typename Policy::args;
+};
 
-template <class Policy>
-struct cni_args_of { using type = no_keys; };
+template <class Policy> struct cni_args_of {
+    using type = no_keys;
+};
 template <class Policy>
     requires requires { typename Policy::cni_args; }
-struct cni_args_of<Policy> { using type = typename Policy::cni_args; };
+struct cni_args_of<Policy> {
+    using type = typename Policy::cni_args;
+};
 } // namespace detail
 
 /// All that a user or a runtime can tell a policy. Each part is a plain struct adapted with
 /// BOOST_HANA_ADAPT_STRUCT, its members named as the keys; a policy declares `config`, and the others if it has any.
-template <class Policy>
-struct settings {
+template <class Policy> struct settings {
     using config_type = typename Policy::config;
     using runtime_config_type = typename detail::runtime_config_of<Policy>::type;
     using args_type = typename detail::args_of<Policy>::type;
@@ -58,7 +66,8 @@ struct settings {
     args_type args{};              ///< its keys of `args.cni`
     cni_args_type cni_args{};      ///< its keys of CNI_ARGS
     cni::request request{};        ///< as sent, for a policy that passes the call on
-    std::vector<cni::ip> expected{}; ///< for STATUS: the subnets and gateways of an ADD's addresses, if the Ipam can tell
+    std::vector<cni::ip>
+        expected{}; ///< for STATUS: the subnets and gateways of an ADD's addresses, if the Ipam can tell
 };
 
 } // namespace cnix

@@ -108,7 +108,8 @@ class delegate {
                 if (done.out.empty())
                     throw cni::error{cni::code::internal,
                                      done.err.empty()
-                                         ? "netplugin failed with no error message: " + done.ending() + where()
+                                         ? "netplugin failed with no error message: " + done.ending() +
+                                               where()
                                          : "netplugin failed: " + cni::quoted(done.err) + where()};
                 throw cni::read_error(done.out);
             }
@@ -143,8 +144,10 @@ class delegate {
             struct stat status{};
             if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
                 struct stat own{};
-                if (::stat("/proc/self/exe", &own) == 0 && own.st_dev == status.st_dev && own.st_ino == status.st_ino)
-                    refuse("`ipam.type` is " + cni::quoted(name) + ", which is this plugin itself: name an IPAM plugin");
+                if (::stat("/proc/self/exe", &own) == 0 && own.st_dev == status.st_dev &&
+                    own.st_ino == status.st_ino)
+                    refuse("`ipam.type` is " + cni::quoted(name) +
+                           ", which is this plugin itself: name an IPAM plugin");
                 return {name, std::move(file), settings.request.config, settings.request.version};
             }
             tried += (tried.empty() ? "" : " ") + directory;

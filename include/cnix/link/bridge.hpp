@@ -182,7 +182,8 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
         auto const here = host.addresses(bridge.index);
         for (cni::ip const& ip : ips)
             if (auto const others = in_the_way(here, gateway_of(ip), ips))
-                for (net::prefix const& other : *others) found.push_back(gateway_conflict(bridge, gateway_of(ip), other));
+                for (net::prefix const& other : *others)
+                    found.push_back(gateway_conflict(bridge, gateway_of(ip), other));
     }
 
     static bool is_garbage(netlink::link const& link, cni::valid_attachments const& valid) {

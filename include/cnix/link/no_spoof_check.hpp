@@ -11,8 +11,8 @@ namespace cnix::link {
 
 /// For a bridge that is not to contain nftables: `macspoofchk` is refused, so there is never anything to do.
 struct no_spoof_check {
-    static constexpr std::string_view refusal =
-        "this composition has no spoof check; compose link::bridge with link::spoof_check, or leave the key out";
+    static constexpr std::string_view refusal = "this composition has no spoof check; compose link::bridge "
+                                                "with link::spoof_check, or leave the key out";
 
     void add(cni::attachment const&, net::interface_name const&, net::mac const&, cni::rollback&) {}
     void del(cni::attachment const&, net::interface_name const&) {}

@@ -28,21 +28,24 @@ inline std::optional<net::address> first_gateway(std::vector<cni::ip> const& ips
 }
 
 /// RT_SCOPE_LINK and RT_SCOPE_HOST (linux/rtnetlink.h): a route of such a scope has no gateway.
-inline constexpr std::uint8_t scope_link = 253;
-inline constexpr std::uint8_t scope_host = 254;
+constexpr inline std::uint8_t scope_link = 253;
+constexpr inline std::uint8_t scope_host = 254;
 
 /// A route of a result as it is put on the device: a route without a gateway gets the first one of its family, unless its
 /// scope says that there is none on the way.
-inline netlink::route_spec kernel_route(cni::route const& route, std::vector<cni::ip> const& ips, netlink::index device) {
+inline netlink::route_spec kernel_route(cni::route const& route, std::vector<cni::ip> const& ips,
+                                        netlink::index device) {
     bool const direct = route.scope && *route.scope >= scope_link;
     netlink::route_spec spec{.dst = route.dst.network(),
-                             .gateway = route.gw || direct ? route.gw : first_gateway(ips, route.dst.family()),
+                             .gateway =
+                                 route.gw || direct ? route.gw : first_gateway(ips, route.dst.family()),
                              .device = device,
                              .priority = route.priority,
                              .scope = route.scope,
                              .mtu = route.mtu,
                              .advmss = route.advmss};
-    if (route.table && *route.table != 0) spec.table = *route.table; // 0, RT_TABLE_UNSPEC, is main to the kernel
+    if (route.table && *route.table != 0)
+        spec.table = *route.table; // 0, RT_TABLE_UNSPEC, is main to the kernel
     return spec;
 }
 
@@ -69,27 +72,28 @@ void ensure_sysctl(Netlink& netlink, std::string const& path, std::string_view v
 
 /// For a bridge's port, which needs no addresses of its own: no link-local one, no router advertisements taken. To be called
 /// before it is up.
-template <netlink_backend Netlink>
-void without_ipv6(Netlink& netlink, net::interface_name const& port) {
+template <netlink_backend Netlink> void without_ipv6(Netlink& netlink, net::interface_name const& port) {
     try_sysctl(netlink, interface_sysctl(net::family::ipv6, port, "disable_ipv6"), "1");
 }
 
 /// Waits until no IPv6 address of the interface is tentative, as `enabledad` asks. Throws if somebody else has an address.
 /// Duplicate address detection of one address takes 1 to 2 s (RFC 4862: a random delay, then RetransTimer).
-template <netlink_backend Netlink>
-void settle_addresses(Netlink& netlink, netlink::link const& link) {
+template <netlink_backend Netlink> void settle_addresses(Netlink& netlink, netlink::link const& link) {
     using namespace std::chrono_literals;
     constexpr auto limit = 10s;
     auto const deadline = std::chrono::steady_clock::now() + limit;
     while (true) {
         auto const addresses = netlink.addresses(link.index);
-        if (auto const taken = ranges::find_if(addresses, &netlink::link_address::dad_failed); taken != addresses.end())
-            throw cni::error{cni::code::internal, "the address " + taken->address.str() + " of " + link.name +
-                                                      " is in use by somebody else (duplicate address detection failed)"};
+        if (auto const taken = ranges::find_if(addresses, &netlink::link_address::dad_failed);
+            taken != addresses.end())
+            throw cni::error{cni::code::internal,
+                             "the address " + taken->address.str() + " of " + link.name +
+                                 " is in use by somebody else (duplicate address detection failed)"};
         if (!ranges::any_of(addresses, &netlink::link_address::tentative)) return;
         if (std::chrono::steady_clock::now() > deadline)
-            throw cni::error{cni::code::try_again_later, "duplicate address detection on " + link.name +
-                                                             " did not end within 10 s; is its other end up?"};
+            throw cni::error{cni::code::try_again_later,
+                             "duplicate address detection on " + link.name +
+                                 " did not end within 10 s; is its other end up?"};
         std::this_thread::sleep_for(20ms);
     }
 }
@@ -97,16 +101,20 @@ void settle_addresses(Netlink& netlink, netlink::link const& link) {
 /// Gives the interface the lease's addresses, sets it up, and adds the routes.
 /// `detect_duplicates`: IPv6 addresses are used only after duplicate address detection.
 template <netlink_backend Netlink>
-void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::lease const& lease, bool detect_duplicates) {
+void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::lease const& lease,
+                             bool detect_duplicates) {
     try_sysctl(netlink, interface_sysctl(net::family::ipv4, link.name, "arp_notify"), "1"); // for announce()
-    if (detect_duplicates) try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "enhanced_dad"), "1");
+    if (detect_duplicates)
+        try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "enhanced_dad"), "1");
     // This governs the link-local address; the others carry IFA_F_NODAD.
-    try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "accept_dad"), detect_duplicates ? "1" : "0");
+    try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "accept_dad"),
+               detect_duplicates ? "1" : "0");
     if (has_family(lease.ips, net::family::ipv6)) {
         auto const disable_ipv6 = interface_sysctl(net::family::ipv6, link.name, "disable_ipv6");
         if (!netlink.sysctl(disable_ipv6))
             throw cni::error{cni::code::internal,
-                             "IPv6 is not available on " + link.name + ", whose MTU is " + std::to_string(link.mtu) +
+                             "IPv6 is not available on " + link.name + ", whose MTU is " +
+                                 std::to_string(link.mtu) +
                                  ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
         ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
         ensure_sysctl(netlink, disable_ipv6, "0");
@@ -117,14 +125,14 @@ void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::l
         netlink.add_address(link.index, {.address = ip.address, .no_dad = !detect_duplicates});
     netlink.change_link(link.index, {.up = true});
     if (detect_duplicates && has_family(lease.ips, net::family::ipv6)) settle_addresses(netlink, link);
-    for (cni::route const& route : lease.routes) netlink.add_route(kernel_route(route, lease.ips, link.index));
+    for (cni::route const& route : lease.routes)
+        netlink.add_route(kernel_route(route, lease.ips, link.index));
 }
 
 /// Tells the neighbours the addresses' MAC address, by gratuitous ARP and an unsolicited neighbour advertisement: they may know it
 /// by a former pod's. The kernel did so when the interface came up (arp_notify, ndisc_notify), but its bridge port does not
 /// forward by then. It does so too when a MAC address is set, also to what it is (NETDEV_CHANGEADDR).
-template <netlink_backend Netlink>
-void announce(netlink::link const& link) {
+template <netlink_backend Netlink> void announce(netlink::link const& link) {
     Netlink{}.change_link(link.index, {.mac = link.mac});
 }
 
@@ -133,7 +141,8 @@ inline bool fulfils(netlink::route_spec const& actual, netlink::route_spec const
     return actual.dst == wanted.dst && actual.device == wanted.device && actual.table == wanted.table &&
            (!wanted.gateway || actual.gateway == wanted.gateway) &&
            (wanted.priority == 0 || actual.priority == wanted.priority) &&
-           (wanted.mtu == 0 || actual.mtu == wanted.mtu) && (wanted.advmss == 0 || actual.advmss == wanted.advmss) &&
+           (wanted.mtu == 0 || actual.mtu == wanted.mtu) &&
+           (wanted.advmss == 0 || actual.advmss == wanted.advmss) &&
            (!wanted.scope || wanted.dst.is_v6() || actual.scope == wanted.scope); // IPv6 routes have no scope
 }
 
@@ -152,8 +161,8 @@ inline std::string describe(netlink::route_spec const& route) {
 /// `interface` is the index of the link in the result. A chained plugin's result also has the other interfaces'
 /// addresses and routes; a route does not tell whose it is, and may then be on any device.
 template <netlink_backend Netlink>
-void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::result const& previous, unsigned interface,
-                         std::vector<std::string>& found) {
+void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::result const& previous,
+                         unsigned interface, std::vector<std::string>& found) {
     std::vector<cni::ip> own;
     for (cni::ip const& ip : previous.ips)
         if (!ip.interface || *ip.interface == interface) own.push_back(ip);
@@ -161,10 +170,13 @@ void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::resul
 
     auto const addresses = netlink.addresses(link.index);
     for (cni::ip const& ip : own)
-        if (!ranges::any_of(addresses, [&](netlink::link_address const& a) { return a.address == ip.address; }))
+        if (!ranges::any_of(addresses,
+                            [&](netlink::link_address const& a) { return a.address == ip.address; }))
             found.push_back("the address " + ip.address.str() + " is missing on " + link.name);
     for (auto family : {net::family::ipv4, net::family::ipv6}) {
-        if (!ranges::any_of(previous.routes, [family](cni::route const& r) { return r.dst.family() == family; })) continue;
+        if (!ranges::any_of(previous.routes,
+                            [family](cni::route const& r) { return r.dst.family() == family; }))
+            continue;
         auto const routes = netlink.routes(family);
         for (cni::route const& route : previous.routes) {
             if (route.dst.family() != family) continue;
@@ -174,9 +186,12 @@ void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::resul
                 wanted.gateway = route.gw;
                 return fulfils(actual, wanted);
             };
-            if (ranges::any_of(routes, [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); })) continue;
+            if (ranges::any_of(routes,
+                               [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
+                continue;
             if (chained && ranges::any_of(routes, elsewhere)) continue;
-            found.push_back("the route " + describe(kernel_route(route, own, link.index)) + " is missing on " + link.name);
+            found.push_back("the route " + describe(kernel_route(route, own, link.index)) +
+                            " is missing on " + link.name);
         }
     }
 }

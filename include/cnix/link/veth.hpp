@@ -22,8 +22,9 @@ inline std::string network_alias(cni::network_name const& network) {
 
 /// The host end's alias: by which GC knows whose it is, with a readable rest as far as IFALIASZ - 1 bytes go.
 inline std::string host_interface_alias(cni::attachment_id const& attachment) {
-    std::string alias = network_alias(attachment.network) + attachment.digest() + ' ' + attachment.network.str() + '/' +
-                        attachment.container.str() + '/' + attachment.interface.str();
+    std::string alias = network_alias(attachment.network) + attachment.digest() + ' ' +
+                        attachment.network.str() + '/' + attachment.container.str() + '/' +
+                        attachment.interface.str();
     alias.resize(std::min<std::size_t>(alias.size(), 255));
     return alias;
 }
@@ -42,7 +43,8 @@ inline bool is_alias_of_another(std::string const& alias, cni::attachment_id con
 /// The interface group (IFLA_GROUP) that a host end of the network has from its creation until it has its alias, which
 /// cannot be given at creation. GC knows by it what an ADD left that was killed in between.
 inline std::uint32_t network_group(cni::network_name const& network) {
-    return static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16)) | 1; // never 0, "default"
+    return static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16)) |
+           1; // never 0, "default"
 }
 
 /// A locally administered unicast address below 0x80, so never one of random_port_mac(). Random, because it must be unique

@@ -50,7 +50,8 @@ template <iptables_backend Iptables> class iptables {
         if (!settings.config.ipMasq) return;
         if (attachment.network.str().size() > iptables_layout::max_network_name)
             throw cni::error{cni::code::invalid_network_config,
-                             "the network's name is too long for `ipMasq`: GC knows the rules by it, and their comments hold " +
+                             "the network's name is too long for `ipMasq`: GC knows the rules by it, and "
+                             "their comments hold " +
                                  std::to_string(iptables_layout::max_network_name) + " bytes of it"};
         auto const rules = iptables_layout::rules::of<Iptables>(attachment);
         for (auto const& [family, ips] : by_family(result)) {
@@ -217,8 +218,8 @@ template <iptables_backend Iptables> class iptables {
 
     /// Removes the jumps of the addresses, and the chain with the last one. If none is given, all of them but those of
     /// `others`.
-    void remove(iptables_layout::rules const& rules, net::family family, std::vector<net::address> const& pods,
-                std::vector<net::address> const& others) {
+    void remove(iptables_layout::rules const& rules, net::family family,
+                std::vector<net::address> const& pods, std::vector<net::address> const& others) {
         retry([&](int attempt) {
             if (!iptables_.may_have(family, rules.chain)) return;
             std::string commands;
@@ -291,9 +292,11 @@ template <iptables_backend Iptables> class iptables {
             if (rule->chain == iptables_layout::postrouting && stale(rule->target())) {
                 jumps += erase(rule->chain, rule->rest);
                 chains.emplace(rule->target());
-            } else if (rule->chain == iptables_layout::postrouting && kept.contains(std::string{rule->target()})) {
+            } else if (rule->chain == iptables_layout::postrouting &&
+                       kept.contains(std::string{rule->target()})) {
                 auto const source = rule->match("-s ");
-                if (source && source->length() == net::bits(family) && valid.surely_garbage(source->address()))
+                if (source && source->length() == net::bits(family) &&
+                    valid.surely_garbage(source->address()))
                     jumps += erase(rule->chain, rule->rest);
             } else if (stale(rule->chain)) {
                 chains.emplace(rule->chain);

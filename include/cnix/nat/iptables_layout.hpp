@@ -32,9 +32,9 @@ inline std::string comment_start(cni::network_name const& network) {
     return "-m comment --comment \"name: \\\"" + network.str() + "\\\" id: \\\"";
 }
 /// Bytes of a comment (XT_MAX_COMMENT_LEN - 1 in linux/netfilter/xt_comment.h).
-inline constexpr std::size_t max_comment = 255;
+constexpr inline std::size_t max_comment = 255;
 /// Bytes of a network's name of which a comment can tell the network.
-inline constexpr std::size_t max_network_name = max_comment - std::string_view{R"(name: "" id: ")"}.size();
+constexpr inline std::size_t max_network_name = max_comment - std::string_view{R"(name: "" id: ")"}.size();
 /// Names that are longer together than a comment are cut, where the reference fails.
 inline std::string comment(cni::network_name const& network, cni::container_id const& container) {
     std::string text = "name: \"" + network.str() + "\" id: \"" + container.str() + '"';

@@ -17,8 +17,7 @@ enum class family : std::uint8_t { ipv4, ipv6 };
 constexpr int bits(family f) noexcept { return f == family::ipv4 ? 32 : 128; }
 
 /// Text of bounded size that needs no allocation; what the value types format into.
-template <std::size_t Capacity>
-class short_text {
+template <std::size_t Capacity> class short_text {
   public:
     constexpr void push(char c) { data_[size_++] = c; }
     constexpr void append(std::string_view s) {
@@ -35,7 +34,9 @@ class short_text {
     constexpr std::string_view view() const noexcept { return {data_.data(), size_}; }
     constexpr operator std::string_view() const noexcept { return view(); }
     std::string str() const { return std::string{view()}; }
-    friend constexpr bool operator==(short_text const& a, std::string_view b) noexcept { return a.view() == b; }
+    friend constexpr bool operator==(short_text const& a, std::string_view b) noexcept {
+        return a.view() == b;
+    }
 
   private:
     std::array<char, Capacity> data_{};
@@ -93,9 +94,13 @@ class address {
     constexpr bool is_unspecified() const noexcept { return high_ == 0 && low_ == 0; }
     constexpr bool is_multicast() const noexcept { return is_v4() ? low_ >> 28 == 0xe : high_ >> 56 == 0xff; }
     /// 169.254.0.0/16 or fe80::/10
-    constexpr bool is_link_local() const noexcept { return is_v4() ? low_ >> 16 == 0xa9fe : high_ >> 54 == 0x3fa; }
+    constexpr bool is_link_local() const noexcept {
+        return is_v4() ? low_ >> 16 == 0xa9fe : high_ >> 54 == 0x3fa;
+    }
     /// 127.0.0.0/8 or ::1
-    constexpr bool is_loopback() const noexcept { return is_v4() ? low_ >> 24 == 127 : high_ == 0 && low_ == 1; }
+    constexpr bool is_loopback() const noexcept {
+        return is_v4() ? low_ >> 24 == 127 : high_ == 0 && low_ == 1;
+    }
 
     /// Host order; only for an IPv4 address.
     constexpr std::uint32_t v4_value() const noexcept { return static_cast<std::uint32_t>(low_); }
@@ -140,13 +145,17 @@ class address {
     /// The first `length` bits kept, the others cleared.
     constexpr address masked(int length) const noexcept {
         if (is_v4()) return v4(length == 0 ? 0 : v4_value() & ~std::uint32_t{0} << (32 - length));
-        auto const mask = [](int n) { return n <= 0 ? 0 : n >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} << (64 - n); };
+        auto const mask = [](int n) {
+            return n <= 0 ? 0 : n >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} << (64 - n);
+        };
         return v6(high_ & mask(length), low_ & mask(length - 64));
     }
     /// The first `length` bits kept, the others set.
     constexpr address filled(int length) const noexcept {
         if (is_v4()) return v4(length == 32 ? v4_value() : v4_value() | ~std::uint32_t{0} >> length);
-        auto const mask = [](int n) { return n <= 0 ? ~std::uint64_t{0} : n >= 64 ? 0 : ~std::uint64_t{0} >> n; };
+        auto const mask = [](int n) {
+            return n <= 0 ? ~std::uint64_t{0} : n >= 64 ? 0 : ~std::uint64_t{0} >> n;
+        };
         return v6(high_ | mask(length), low_ | mask(length - 64));
     }
 

@@ -11,14 +11,17 @@ namespace cnix::net {
 class interface_name {
   public:
     static constexpr std::size_t max_size = 15;
-    static constexpr std::string_view form = "an interface name of 1 to 15 bytes without '/', ':', '%' or white space, not `all` "
-                                             "or `default`";
+    static constexpr std::string_view form =
+        "an interface name of 1 to 15 bytes without '/', ':', '%' or white space, not `all` "
+        "or `default`";
 
     static constexpr std::optional<interface_name> parse(std::string_view text) noexcept {
-        if (text.empty() || text.size() > max_size || text == "." || text == ".." || text == "all" || text == "default")
+        if (text.empty() || text.size() > max_size || text == "." || text == ".." || text == "all" ||
+            text == "default")
             return std::nullopt;
         for (char c : text)
-            if (c == '/' || c == ':' || c == '%' || (c >= '\0' && c <= ' ') || c == '\x7f' || c == '\xa0') return std::nullopt;
+            if (c == '/' || c == ':' || c == '%' || (c >= '\0' && c <= ' ') || c == '\x7f' || c == '\xa0')
+                return std::nullopt;
         interface_name name;
         name.text_.append(text);
         return name;

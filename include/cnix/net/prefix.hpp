@@ -7,7 +7,8 @@ namespace cnix::net {
 /// address, "10.1.0.0/16" its network.
 class prefix {
   public:
-    static constexpr std::string_view form = "an address with a prefix length such as 10.1.0.0/16 or fd00::/64";
+    static constexpr std::string_view form =
+        "an address with a prefix length such as 10.1.0.0/16 or fd00::/64";
 
     /// 0.0.0.0/0
     constexpr prefix() noexcept = default;

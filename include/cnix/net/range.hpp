@@ -34,7 +34,9 @@ class range {
         friend constexpr bool operator==(iterator const& a, iterator const& b) noexcept {
             return a.at_ == b.at_ && a.done_ == b.done_;
         }
-        friend constexpr bool operator==(iterator const& i, std::default_sentinel_t) noexcept { return i.done_; }
+        friend constexpr bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+            return i.done_;
+        }
 
       private:
         friend range;
@@ -81,5 +83,4 @@ class range {
 
 } // namespace cnix::net
 
-template <>
-inline constexpr bool ranges::enable_view<cnix::net::range> = true;
+template <> constexpr inline bool ranges::enable_view<cnix::net::range> = true;

@@ -3,8 +3,8 @@
 #include <cnix/concepts/ns_policy.hpp>
 #include <cnix/sys/fd.hpp>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>

@@ -247,8 +247,8 @@ inline outcome run(command const& program) {
             else
                 texts[i]->append(buffer.data(), static_cast<std::size_t>(count));
             if (texts[i]->size() > program.max_output)
-                throw_errno(EMSGSIZE, "read the output of " + name + ", more than " + std::to_string(program.max_output) +
-                                          " bytes");
+                throw_errno(EMSGSIZE, "read the output of " + name + ", more than " +
+                                          std::to_string(program.max_output) + " bytes");
         }
     }
     if (end && !result.timed_out) {

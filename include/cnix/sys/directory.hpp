@@ -54,8 +54,10 @@ class directory {
         int const error = errno;
         if (error == ENOENT) return std::nullopt;
         if (read_link(name))
-            throw_errno(error, "open the directory \"" + path(name) +
-                                   "\", which is a symbolic link and not followed; put a directory or a bind mount there");
+            throw_errno(
+                error,
+                "open the directory \"" + path(name) +
+                    "\", which is a symbolic link and not followed; put a directory or a bind mount there");
         fail(error, "open the directory", name);
     }
     directory subdirectory_or_create(std::string const& name, mode_t mode) const {

@@ -112,14 +112,16 @@ TEST_CASE("long names") {
 }
 
 TEST_CASE("the longest name that GC can tell; one more is refused") {
-    auto const a = laws::attachment(std::string(nat::iptables_layout::max_network_name, 'n'), std::string(300, 'c'));
+    auto const a =
+        laws::attachment(std::string(nat::iptables_layout::max_network_name, 'n'), std::string(300, 'c'));
     add(a, address(0));
     findings found;
     nat_iptables{}.gc(cni::valid_attachments{a.network}, masquerading(), found);
     CHECK(found == findings{});
     CHECK(ruleset() == "");
-    CHECK_THROWS_AS(add(laws::attachment(std::string(nat::iptables_layout::max_network_name + 1, 'n'), "c1"), address(0)),
-                    cni::error);
+    CHECK_THROWS_AS(
+        add(laws::attachment(std::string(nat::iptables_layout::max_network_name + 1, 'n'), "c1"), address(0)),
+        cni::error);
     CHECK(ruleset() == "");
 }
 

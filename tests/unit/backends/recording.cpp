@@ -40,8 +40,8 @@ TEST_CASE("sysctls") { test::sysctl_laws<fake>(); }
 
 TEST_CASE("recording::ns follows the laws of ns_policy") {
     recording::reset();
-    laws::ns_laws<recording::ns>{
-        {"/run/netns/pod", "/run/netns/other", [] { recording::kernel::self().remove_pod("/run/netns/pod"); }}}
+    laws::ns_laws<recording::ns>{{"/run/netns/pod", "/run/netns/other",
+                                  [] { recording::kernel::self().remove_pod("/run/netns/pod"); }}}
         .all();
 }
 

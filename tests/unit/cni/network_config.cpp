@@ -52,9 +52,10 @@ TEST_CASE("what either key names is kept") {
     CHECK(both->contains("new", "eth0"));
     CHECK(both->contains("old", "eth0"));
     CHECK_FALSE(both->contains("third", "eth0"));
-    for (std::string_view const json :
-         {R"({"cni.dev/valid-attachments":[],"cni.dev/attachments":[{"containerID":"c","ifname":"eth0"}]})",
-          R"({"cni.dev/valid-attachments":[{"containerID":"c","ifname":"eth0"}],"cni.dev/attachments":[]})"}) {
+    for (
+        std::string_view const json :
+        {R"({"cni.dev/valid-attachments":[],"cni.dev/attachments":[{"containerID":"c","ifname":"eth0"}]})",
+         R"({"cni.dev/valid-attachments":[{"containerID":"c","ifname":"eth0"}],"cni.dev/attachments":[]})"}) {
         CAPTURE(json);
         REQUIRE(keep(json));
         CHECK(keep(json)->pairs() == std::set<std::pair<std::string, std::string>>{{"c", "eth0"}});
@@ -73,7 +74,8 @@ TEST_CASE("an element that cannot be read is a fault, never garbage") {
          {R"({"cni.dev/valid-attachments":[{"containerID":5,"ifname":"eth0"}]})",
           R"({"cni.dev/valid-attachments":[{"containerID":"c","ifname":null}]})",
           R"({"cni.dev/valid-attachments":[{"containerID":"c"}]})", R"({"cni.dev/valid-attachments":["c"]})",
-          R"({"cni.dev/attachments":[{}]})", R"({"cni.dev/valid-attachments":[],"cni.dev/attachments":[{}]})"}) {
+          R"({"cni.dev/attachments":[{}]})",
+          R"({"cni.dev/valid-attachments":[],"cni.dev/attachments":[{}]})"}) {
         CAPTURE(json);
         auto const conf = cnix::config::read<network_config>(json);
         CHECK_THROWS_WITH_AS(attachments_to_keep(conf.value, network_name::parse("net").value()),

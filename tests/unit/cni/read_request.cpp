@@ -73,8 +73,8 @@ struct refusal {
 std::string const supported =
     R"(, plugin supports ["0.1.0" "0.2.0" "0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"])";
 std::string const bad_character = "interface name contains / or : or whitespace characters";
-constexpr auto bad_name =
-    "CNI_IFNAME must be an interface name of 1 to 15 bytes without '/', ':', '%' or white space, not `all` or `default`";
+constexpr auto bad_name = "CNI_IFNAME must be an interface name of 1 to 15 bytes without '/', ':', '%' or "
+                          "white space, not `all` or `default`";
 std::string const unmarshall = "error unmarshall network config: ";
 
 // What containernetworking/cni 1.3 answers to each (code 6: up to the JSON library's own words; '%' and
@@ -196,11 +196,7 @@ std::vector<refusal> const refusals{
     {{{"CNI_COMMAND", "DEL"}, {"CNI_IFNAME", "a/b"}}, good, code::invalid_environment, bad_character},
     {{{"CNI_IFNAME", "all"}}, good, code::invalid_environment, "invalid interface name", bad_name},
     {{{"CNI_IFNAME", "default"}}, good, code::invalid_environment, "invalid interface name", bad_name},
-    {{{"CNI_IFNAME", "eth%d"}},
-     good,
-     code::invalid_environment,
-     "invalid interface name",
-     bad_name},
+    {{{"CNI_IFNAME", "eth%d"}}, good, code::invalid_environment, "invalid interface name", bad_name},
     {{{"CNI_IFNAME", "\xC3\xA0"}}, // the kernel takes its second byte for a space
      good,
      code::invalid_environment,

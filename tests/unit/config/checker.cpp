@@ -43,8 +43,9 @@ static_assert(faults(R"({"plugins": [{"hairpinMode": true, "promiscMode": true, 
               "1:68: $.plugins[0]: unknown key `more`");
 
 // two parts of one type are checked, and say the same of the same keys: once
-static_assert(to_string(read<all_of<demo::bridge, demo::bridge>>(R"({"hairpinMode": true, "promiscMode": true})").faults) ==
-              "1:38: $.promiscMode: excludes `hairpinMode`");
+static_assert(
+    to_string(read<all_of<demo::bridge, demo::bridge>>(R"({"hairpinMode": true, "promiscMode": true})")
+                  .faults) == "1:38: $.promiscMode: excludes `hairpinMode`");
 
 // whoever knows more adds faults of its own
 static_assert([] {

@@ -127,7 +127,8 @@ TEST_CASE("delegate passes errors on, and calls DEL after a failed ADD") {
             R"([ $CNI_COMMAND = DEL ] || { echo '{"code": 123, "msg": "no", "details": "more"}'; exit 1; })") ==
         "123 no|more");
     CHECK(directory.content("log") == "ADD\nDEL\n");
-    CHECK(failure_of(directory, "exit 3") == "999 netplugin failed with no error message: exit status 3 (IPAM plugin fake)|");
+    CHECK(failure_of(directory, "exit 3") ==
+          "999 netplugin failed with no error message: exit status 3 (IPAM plugin fake)|");
     CHECK(failure_of(directory, "kill -9 $$") ==
           "999 netplugin failed with no error message: signal: Killed (IPAM plugin fake)|");
     CHECK(failure_of(directory, "echo 'it \"broke\"' >&2; exit 1") ==
@@ -185,7 +186,8 @@ TEST_CASE("delegate never calls the plugin it is in, nor takes in what has no en
     fs::create_symlink("/proc/self/exe", path.root / "itself");
     cni::rollback undo;
     CHECK_THROWS_WITH_AS(ipam::delegate{}.add(attachment(), path.settings_for("itself"), undo),
-                         "`ipam.type` is \"itself\", which is this plugin itself: name an IPAM plugin", cni::error);
+                         "`ipam.type` is \"itself\", which is this plugin itself: name an IPAM plugin",
+                         cni::error);
     path.plugin("exec yes\n");
     try {
         ipam::delegate{}.add(attachment(), path.settings_for(), undo);

@@ -184,7 +184,8 @@ TEST_CASE("host_local refuses a container ID that a lease cannot hold") {
     auto const with = settings_of(data, one_range);
     CHECK(add(attachment(std::string(4090, 'c')), with).ips.size() == 1);
     CHECK(failure(attachment(std::string(4091, 'c')), with) ==
-          "4 the container ID is too long for a lease: it has 4091 bytes, and a lease at most 4096 with the interface's "
+          "4 the container ID is too long for a lease: it has 4091 bytes, and a lease at most 4096 with the "
+          "interface's "
           "name");
     CHECK(data.held().size() == 1);
 }
@@ -393,9 +394,10 @@ TEST_CASE("host_local never follows a symbolic link inside its data directory") 
     }
     SUBCASE("as the network's directory") {
         fs::create_directory_symlink(victim.root, data.leases());
-        std::string const why = "open the directory \"" + data.leases().string() +
-                                "\", which is a symbolic link and not followed; put a directory or a bind mount there: "
-                                "Not a directory";
+        std::string const why =
+            "open the directory \"" + data.leases().string() +
+            "\", which is a symbolic link and not followed; put a directory or a bind mount there: "
+            "Not a directory";
         CHECK_THROWS_WITH_AS(add(attachment("a"), with), why.c_str(), std::system_error);
         CHECK(status(with) == findings{"host-local: could not " + why});
         CHECK_THROWS_AS(del(attachment("a"), with), std::system_error);

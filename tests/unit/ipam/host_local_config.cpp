@@ -92,8 +92,10 @@ TEST_CASE("ranges that meet are refused") {
 }
 
 TEST_CASE("other keys are checked") {
-    CHECK(faults(R"({"subnet": "10.0.0.0/24", "resolvConf": "/etc/\u0000"})") == "$.resolvConf: a path has no NUL in it");
-    CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "/tmp/a\u0000b"})") == "$.dataDir: a path has no NUL in it");
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "resolvConf": "/etc/\u0000"})") ==
+          "$.resolvConf: a path has no NUL in it");
+    CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "/tmp/a\u0000b"})") ==
+          "$.dataDir: a path has no NUL in it");
     CHECK(faults(R"({"subnet": "10.0.0.0/24", "dataDir": "relative"})").view().find("$.dataDir: ") == 0);
     CHECK(faults(R"({"subnet": "10.0.0.0/24", "routes": [{"gw": "10.0.0.1"}]})")
               .view()
@@ -106,7 +108,8 @@ TEST_CASE("a route that the kernel would take for another one is refused") {
         return std::string{
             faults(R"({"subnet": "10.0.0.0/24", "routes": [{"dst": "0.0.0.0/0", )" + keys + "}]}").view()};
     };
-    CHECK(route(R"("gw": "10.0.0.1", "mtu": 65520, "advmss": 65495, "scope": 253, "table": 4294967295)") == "");
+    CHECK(route(R"("gw": "10.0.0.1", "mtu": 65520, "advmss": 65495, "scope": 253, "table": 4294967295)") ==
+          "");
     CHECK(route(R"("gw": "0.0.0.0")").starts_with("$.routes[0].gw: no gateway has this address"));
     CHECK(route(R"("gw": "::")").starts_with("$.routes[0].gw: no gateway has this address"));
     CHECK(route(R"("mtu": 65521)") == "$.routes[0].mtu: the kernel takes at most 65520 bytes");
@@ -124,7 +127,9 @@ TEST_CASE("an empty string is a key that is not there, where the reference takes
     CHECK_FALSE(keys.value.gateway);
     CHECK_FALSE(keys.value.routes[0].gw);
     CHECK(keys.value.data_directory() == "/var/lib/cni/networks");
-    CHECK(faults(R"({"subnet": ""})").view().starts_with("$.subnet: `` is not an address with a prefix length"));
+    CHECK(faults(R"({"subnet": ""})")
+              .view()
+              .starts_with("$.subnet: `` is not an address with a prefix length"));
 }
 
 TEST_CASE("requested addresses may have a length, which is dropped") {

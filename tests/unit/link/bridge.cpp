@@ -43,7 +43,6 @@ TEST_CASE("laws") {
     }
 }
 
-
 /// What each ADD asks for: the bridge, if it is missing; the pair of interfaces; the pod's end; the gateway.
 TEST_CASE_FIXTURE(node, "the first pod of a default gateway, the next one, and DEL") {
     add({.isDefaultGateway = true}, laws::lease({"10.1.0.2/16", "fd00::2/64"}));
@@ -72,8 +71,9 @@ ip link set dev cni0 group 0
 )");
     recording::journal::clear();
     add(pod_one("mynet", "c2", 1), bridge_settings({.isDefaultGateway = true}), laws::lease({"10.1.0.3/16"}));
-    CHECK(script() ==
-          R"(ip link add vetha6bd0bbdc4d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod1
+    CHECK(
+        script() ==
+        R"(ip link add vetha6bd0bbdc4d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod1
 sysctl -qw net/ipv6/conf/vetha6bd0bbdc4d/disable_ipv6=1
 ip link set dev vetha6bd0bbdc4d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:a6bd0bbdc4da52dcada5924cd2167d6a mynet/c2/eth0' group 0
 nsenter --net=/run/netns/pod1 sysctl -qw net/ipv4/conf/eth0/arp_notify=1
@@ -217,7 +217,8 @@ TEST_CASE_FIXTURE(node, "gateways and default routes: the IPAM's come first") {
     CHECK(added({.isDefaultGateway = true}).routes.size() == 2);
     lease.routes.clear();
     lease.ips.at(0).gateway = ip("10.1.0.254");
-    CHECK(added({.isDefaultGateway = true, .forceAddress = true}).routes == routes{{.dst = any, .gw = ip("10.1.0.254")}});
+    CHECK(added({.isDefaultGateway = true, .forceAddress = true}).routes ==
+          routes{{.dst = any, .gw = ip("10.1.0.254")}});
     CHECK(host.addresses(index_of("cni0")).at(0).address == cidr("10.1.0.254/16"));
 }
 
@@ -240,36 +241,42 @@ TEST_CASE_FIXTURE(node, "the MAC address: runtimeConfig before args before CNI_A
     CHECK(error_of_add(settings, {}) ==
           "the MAC address 01:00:5e:00:00:01 cannot be an interface's: it is a multicast address");
     settings.runtime.mac = net::mac{};
-    CHECK(error_of_add(settings, {}) == "the MAC address 00:00:00:00:00:00 cannot be an interface's: it is all zeros");
+    CHECK(error_of_add(settings, {}) ==
+          "the MAC address 00:00:00:00:00:00 cannot be an interface's: it is all zeros");
     CHECK(test::difference(fresh, state()) == "");
 }
 
 TEST_CASE_FIXTURE(node, "errors say what is in the way") {
     link::bridge_config const plain;
     add(plain, {});
-    CHECK(error_of_add(plain, {}) == "the container c1 is attached to the network mynet as eth0 already (its interface on the "
-                                  "node is veth3c9666c274d); DEL it first");
+    CHECK(error_of_add(plain, {}) ==
+          "the container c1 is attached to the network mynet as eth0 already (its interface on the "
+          "node is veth3c9666c274d); DEL it first");
     del(pod_one());
     add_interface("/run/netns/pod0", "eth0");
-    CHECK(error_of_add(plain, {}) == "the interface eth0 exists already in /run/netns/pod0; choose another CNI_IFNAME");
+    CHECK(error_of_add(plain, {}) ==
+          "the interface eth0 exists already in /run/netns/pod0; choose another CNI_IFNAME");
     in_pod([](auto& inside, auto index) { inside.delete_link(index); });
     host.add_address(index_of("cni0"), {.address = cidr("10.9.0.1/24")});
-    CHECK(error_of_add({.isGateway = true}) ==
-          "failed to set bridge addr: \"cni0\" already has an IP address different from 10.1.0.1/16: 10.9.0.1/24; remove it, "
-          "or set `forceAddress` to replace it");
+    CHECK(error_of_add({.isGateway = true}) == "failed to set bridge addr: \"cni0\" already has an IP "
+                                               "address different from 10.1.0.1/16: 10.9.0.1/24; remove it, "
+                                               "or set `forceAddress` to replace it");
     host.delete_link(index_of("cni0"));
     host.add_veth({.host = {.name = "cni0"_ifname}, .peer = {.name = "other"_ifname}});
-    CHECK(error_of_add(plain) == "failed to create bridge \"cni0\": \"cni0\" already exists but is not a bridge; remove it, or "
-                              "set another `bridge`");
+    CHECK(error_of_add(plain) ==
+          "failed to create bridge \"cni0\": \"cni0\" already exists but is not a bridge; remove it, or "
+          "set another `bridge`");
     host.delete_link(index_of("cni0"));
     recording::faults::fail_call(2, EOPNOTSUPP); // after looking it up
-    CHECK(error_of_add({.vlan = 5}) == "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` "
-                                       "and `vlanTrunk` need; leave them out, or use another kernel");
+    CHECK(error_of_add({.vlan = 5}) ==
+          "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` "
+          "and `vlanTrunk` need; leave them out, or use another kernel");
     recording::faults::fail_call(2, EOPNOTSUPP);
     CHECK(error_of_add(plain) == "add the bridge \"cni0\": Operation not supported");
     host.add_veth({.host = {.name = "veth2b5c95663ad"_ifname}, .peer = {.name = "other"_ifname}});
-    CHECK(error_of_add({.isGateway = true, .vlan = 100}) == "could not make the VLAN's gateway interface cni0.100: an "
-                                                            "interface veth2b5c95663ad is in the way");
+    CHECK(error_of_add({.isGateway = true, .vlan = 100}) ==
+          "could not make the VLAN's gateway interface cni0.100: an "
+          "interface veth2b5c95663ad is in the way");
     CHECK(host.find_link("veth2b5c95663ad"_ifname)); // which is not ours to remove
 }
 
@@ -278,9 +285,11 @@ TEST_CASE_FIXTURE(node, "what a failed ADD did to a bridge stays if a pod has jo
     {
         auto pod = recording::ns::open("/run/netns/pod0");
         cni::result result;
-        bridge.add(pod_one(), bridge_settings({.isGateway = true}), pod, laws::lease({"10.1.0.2/16"}), result, undo);
+        bridge.add(pod_one(), bridge_settings({.isGateway = true}), pod, laws::lease({"10.1.0.2/16"}), result,
+                   undo);
     }
-    auto const other = add(pod_one("mynet", "c2", 1), bridge_settings({.isGateway = true}), laws::lease({"10.1.0.3/16"}));
+    auto const other =
+        add(pod_one("mynet", "c2", 1), bridge_settings({.isGateway = true}), laws::lease({"10.1.0.3/16"}));
     CHECK(undo.undo().empty());
     auto pod = recording::ns::open("/run/netns/pod1");
     findings found;

@@ -1,7 +1,6 @@
+#include <cnix/config/read.hpp>
 #include <cnix/link/bridge/config.hpp>
 #include <cnix/link/bridge/port.hpp>
-
-#include <cnix/config/read.hpp>
 
 #include <doctest/doctest.h>
 
@@ -42,13 +41,17 @@ constexpr judged judgements[]{
     {R"({"mtu": 0})", ""},
     {R"({"mtu": 68})", ""},
     {R"({"mtu": 65535})", ""},
-    {R"({"mtu": 67})", "1:9: $.mtu: an MTU of 67 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
-    {R"({"mtu": 65536})", "1:9: $.mtu: an MTU of 65536 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
-    {R"({"mtu": -1})", "1:9: $.mtu: an MTU of -1 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
+    {R"({"mtu": 67})",
+     "1:9: $.mtu: an MTU of 67 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
+    {R"({"mtu": 65536})",
+     "1:9: $.mtu: an MTU of 65536 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
+    {R"({"mtu": -1})",
+     "1:9: $.mtu: an MTU of -1 is impossible; it is 68 to 65535 bytes, or 0 for the kernel's choice"},
     // hairpin and promiscuous mode
     {R"({"hairpinMode": true, "promiscMode": false})", ""},
-    {R"({"hairpinMode": true, "promiscMode": true})", "1:38: $.promiscMode: cannot set hairpin mode and promiscuous mode at "
-                                                      "the same time; leave one of them out"},
+    {R"({"hairpinMode": true, "promiscMode": true})",
+     "1:38: $.promiscMode: cannot set hairpin mode and promiscuous mode at "
+     "the same time; leave one of them out"},
     // vlan
     {R"({"vlan": 0})", ""},
     {R"({"vlan": 4094})", ""},
@@ -59,19 +62,24 @@ constexpr judged judgements[]{
     {R"({"bridge": "fifteen-bytes-0", "vlan": 5})", ""},
     {R"({"bridge": "thirteen-byte", "vlan": 9, "isGateway": true})", ""},
     {R"({"bridge": "thirteen-byte", "vlan": 10, "isGateway": true})",
-     "1:12: $.bridge: `thirteen-byte.10`, the gateway's interface, would be longer than 15 bytes; use a shorter bridge name"},
+     "1:12: $.bridge: `thirteen-byte.10`, the gateway's interface, would be longer than 15 bytes; use a "
+     "shorter bridge name"},
     {R"({"bridge": "twelve-bytes", "vlan": 99, "isGateway": true})", ""},
     {R"({"bridge": "twelve-bytes", "vlan": 100, "isDefaultGateway": true})",
-     "1:12: $.bridge: `twelve-bytes.100`, the gateway's interface, would be longer than 15 bytes; use a shorter bridge name"},
+     "1:12: $.bridge: `twelve-bytes.100`, the gateway's interface, would be longer than 15 bytes; use a "
+     "shorter bridge name"},
     {R"({"bridge": "elevenbytes", "vlan": 999, "isGateway": true})", ""},
     {R"({"bridge": "elevenbytes", "vlan": 1000, "isGateway": true})",
-     "1:12: $.bridge: `elevenbytes.1000`, the gateway's interface, would be longer than 15 bytes; use a shorter bridge name"},
+     "1:12: $.bridge: `elevenbytes.1000`, the gateway's interface, would be longer than 15 bytes; use a "
+     "shorter bridge name"},
     {R"({"bridge": "ten--bytes", "vlan": 4094, "isGateway": true})", ""},
     // vlanTrunk
     {R"({"vlanTrunk": []})", ""},
     {R"({"vlanTrunk": [{"id": 1}, {"minID": 1, "maxID": 4094}, {"minID": 7, "maxID": 7, "id": 4094}]})", ""},
-    {R"({"vlanTrunk": [{"id": 0}]})", "1:23: $.vlanTrunk[0].id: incorrect trunk id parameter; a VLAN ID is 1 to 4094"},
-    {R"({"vlanTrunk": [{"id": 4095}]})", "1:23: $.vlanTrunk[0].id: incorrect trunk id parameter; a VLAN ID is 1 to 4094"},
+    {R"({"vlanTrunk": [{"id": 0}]})",
+     "1:23: $.vlanTrunk[0].id: incorrect trunk id parameter; a VLAN ID is 1 to 4094"},
+    {R"({"vlanTrunk": [{"id": 4095}]})",
+     "1:23: $.vlanTrunk[0].id: incorrect trunk id parameter; a VLAN ID is 1 to 4094"},
     {R"({"vlanTrunk": [{"minID": 0, "maxID": 1}]})",
      "1:26: $.vlanTrunk[0].minID: incorrect trunk minID parameter; a VLAN ID is 1 to 4094"},
     {R"({"vlanTrunk": [{}, {"minID": 1, "maxID": 4095}]})",
@@ -118,7 +126,8 @@ TEST_CASE("a port's VLAN table") {
     CHECK(wanted({.vlan = 100}) == table{untagged_100});
     CHECK(wanted({.vlan = 1}) == table{untagged_1});
     // Without `vlan`, untagged frames are VLAN 1's, as on any port.
-    CHECK(wanted({.vlanTrunk = {{{.minID = 10, .maxID = 11}}}}) == table{untagged_1, {.vid = 10}, {.vid = 11}});
+    CHECK(wanted({.vlanTrunk = {{{.minID = 10, .maxID = 11}}}}) ==
+          table{untagged_1, {.vid = 10}, {.vid = 11}});
     CHECK(wanted({.vlanTrunk = {{{.id = 1}, {.id = 2}}}}) == table{untagged_1, {.vid = 2}});
     CHECK(wanted({.vlan = 100, .vlanTrunk = {{{.minID = 99, .maxID = 101}}}}) ==
           table{{.vid = 99}, untagged_100, {.vid = 101}});

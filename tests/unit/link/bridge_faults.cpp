@@ -28,7 +28,8 @@ cni::attachment pod_one() {
     return one;
 }
 
-void add(cni::attachment const& one, link::bridge_config const& config, cni::lease const& lease, cni::rollback& undo) {
+void add(cni::attachment const& one, link::bridge_config const& config, cni::lease const& lease,
+         cni::rollback& undo) {
     auto pod = recording::ns::open(one.netns);
     cni::result result;
     recorded_bridge{}.add(one, bridge_settings(config), pod, lease, result, undo);
@@ -64,11 +65,11 @@ auto existing(netlink::bridge_spec const& spec, std::vector<std::string> const& 
 std::vector<scenario> scenarios() {
     auto const v4 = laws::lease({"10.1.0.2/16"});
     auto const dual = laws::lease({"10.1.0.2/16", "fd00::2/64"});
-    auto const routes =
-        laws::lease({"10.1.0.2/16", "fd00::2/64"}, {{.dst = cidr("0.0.0.0/0")},
-                                                    {.dst = cidr("172.16.0.0/12"), .gw = ip("10.1.0.9"), .mtu = 1300},
-                                                    {.dst = cidr("192.168.0.0/16"), .table = 100, .scope = 253},
-                                                    {.dst = cidr("2001:db8::/32"), .gw = ip("fd00::9"), .priority = 7}});
+    auto const routes = laws::lease({"10.1.0.2/16", "fd00::2/64"},
+                                    {{.dst = cidr("0.0.0.0/0")},
+                                     {.dst = cidr("172.16.0.0/12"), .gw = ip("10.1.0.9"), .mtu = 1300},
+                                     {.dst = cidr("192.168.0.0/16"), .table = 100, .scope = 253},
+                                     {.dst = cidr("2001:db8::/32"), .gw = ip("fd00::9"), .priority = 7}});
     netlink::bridge_spec const plain{.name = "cni0"_ifname};
     netlink::bridge_spec const down{.name = "cni0"_ifname, .up = false};
     return {
@@ -82,26 +83,41 @@ std::vector<scenario> scenarios() {
         {"promiscuous, MTU", {.isGateway = true, .mtu = 1000, .promiscMode = true}, v4},
         {"VLAN", {.vlan = 100}, v4},
         {"VLAN with a gateway", {.isDefaultGateway = true, .vlan = 100}, dual},
-        {"VLAN and trunk", {.isGateway = true, .vlan = 100, .vlanTrunk = {{{.minID = 10, .maxID = 12}, {.id = 20}}}}, v4},
+        {"VLAN and trunk",
+         {.isGateway = true, .vlan = 100, .vlanTrunk = {{{.minID = 10, .maxID = 12}, {.id = 20}}}},
+         v4},
         {"trunk beside the default VLAN", {.vlanTrunk = {{{.id = 20}}}, .preserveDefaultVlan = true}, v4},
         {"spoof check", {.isGateway = true, .macspoofchk = true}, dual},
         {"duplicate address detection", {.isGateway = true, .enabledad = true}, dual},
         {"routes", {.isGateway = true}, routes},
         {"everything",
-         {.isDefaultGateway = true, .mtu = 1400, .hairpinMode = true, .vlan = 7, .macspoofchk = true, .portIsolation = true},
+         {.isDefaultGateway = true,
+          .mtu = 1400,
+          .hairpinMode = true,
+          .vlan = 7,
+          .macspoofchk = true,
+          .portIsolation = true},
          routes},
         {"a bridge by others", {.isDefaultGateway = true}, dual, existing(plain)},
         {"a bridge by others that is down", {.isGateway = true, .promiscMode = true}, dual, existing(down)},
         {"a bridge by others with the address", {.isGateway = true}, v4, existing(down, {"10.1.0.1/16"})},
-        {"a bridge by others with another MAC address policy", {.isGateway = true}, v4,
+        {"a bridge by others with another MAC address policy",
+         {.isGateway = true},
+         v4,
          existing({.name = "cni0"_ifname, .mac = net::mac::parse("02:00:00:00:00:01").value()})},
         {"a bridge by others without VLANs", {.isGateway = true, .vlan = 100}, dual, existing(down)},
         {"forced address", {.isGateway = true, .forceAddress = true}, v4, existing(plain, {"10.9.0.1/24"})},
-        {"forced addresses of one subnet", {.isGateway = true, .forceAddress = true}, v4,
+        {"forced addresses of one subnet",
+         {.isGateway = true, .forceAddress = true},
+         v4,
          existing(plain, {"10.9.0.1/24", "10.9.0.2/24", "10.9.0.3/24"})},
-        {"forced addresses of both families", {.isGateway = true, .forceAddress = true}, dual,
+        {"forced addresses of both families",
+         {.isGateway = true, .forceAddress = true},
+         dual,
          existing(plain, {"10.9.0.1/24", "fd00::9/64", "fd09::1/64"})},
-        {"a bridge by others with a port", {.hairpinMode = true}, v4,
+        {"a bridge by others with a port",
+         {.hairpinMode = true},
+         v4,
          [] {
              recording::netlink host;
              host.add_bridge({.name = "cni0"_ifname});
@@ -109,14 +125,22 @@ std::vector<scenario> scenarios() {
                             .peer = {.name = "other"_ifname},
                             .master = host.find_link("cni0"_ifname)->index});
          }},
-        {"beside another pod", {.isDefaultGateway = true, .macspoofchk = true}, dual,
+        {"beside another pod",
+         {.isDefaultGateway = true, .macspoofchk = true},
+         dual,
          [] {
              attach("c2", "/run/netns/pod1", {.isDefaultGateway = true, .macspoofchk = true},
                     laws::lease({"10.1.0.3/16", "fd00::3/64"}));
          }},
-        {"beside another pod of the VLAN", {.isGateway = true, .vlan = 100}, v4,
-         [] { attach("c2", "/run/netns/pod1", {.isGateway = true, .vlan = 100}, laws::lease({"10.1.0.3/16"})); }},
-        {"where pods have been", {.isGateway = true, .vlan = 100}, v4,
+        {"beside another pod of the VLAN",
+         {.isGateway = true, .vlan = 100},
+         v4,
+         [] {
+             attach("c2", "/run/netns/pod1", {.isGateway = true, .vlan = 100}, laws::lease({"10.1.0.3/16"}));
+         }},
+        {"where pods have been",
+         {.isGateway = true, .vlan = 100},
+         v4,
          [] {
              attach("c2", "/run/netns/pod1", {.isGateway = true, .vlan = 100}, laws::lease({"10.1.0.3/16"}));
              recorded_bridge{}.del(laws::attachment("mynet", "c2"), {}, static_cast<recording::ns*>(nullptr));
@@ -130,14 +154,16 @@ std::vector<scenario> scenarios() {
 std::vector<std::string> commands() {
     static std::regex const random{"([0-9a-f]{2}:){5}[0-9a-f]{2}"};
     std::vector<std::string> lines;
-    for (std::string const& line : recording::journal::lines()) lines.push_back(std::regex_replace(line, random, "<mac>"));
+    for (std::string const& line : recording::journal::lines())
+        lines.push_back(std::regex_replace(line, random, "<mac>"));
     return lines;
 }
 
 /// Sysctls that a kernel may lack, without which the pod works all the same.
 bool is_dispensable(std::string const& command) {
     static std::regex const sysctl{
-        ".*sysctl -qw net/(ipv4/conf/[^/]+/arp_notify|ipv6/conf/[^/]+/(accept_ra|enhanced_dad|accept_dad|disable_ipv6|"
+        ".*sysctl -qw "
+        "net/(ipv4/conf/[^/]+/arp_notify|ipv6/conf/[^/]+/(accept_ra|enhanced_dad|accept_dad|disable_ipv6|"
         "keep_addr_on_down|ndisc_notify))=[01]"};
     return std::regex_match(command, sysctl);
 }
@@ -197,7 +223,8 @@ TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
 
 TEST_CASE("an undo that fails does not keep the others from running") {
     recorded_world here;
-    auto const config = link::bridge_config{.isDefaultGateway = true, .forceAddress = true, .macspoofchk = true};
+    auto const config =
+        link::bridge_config{.isDefaultGateway = true, .forceAddress = true, .macspoofchk = true};
     auto const prepare = existing({.name = "cni0"_ifname, .up = false}, {"10.9.0.1/24"});
     auto const lease = laws::lease({"10.1.0.2/16", "fd00::2/64"});
     prepare();

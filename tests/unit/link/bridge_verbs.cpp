@@ -62,7 +62,8 @@ TEST_CASE_FIXTURE(node, "DEL of an interface that another plugin made") {
 }
 
 TEST_CASE_FIXTURE(node, "DEL leaves an interface of the host end's name that is another's") {
-    host.add_veth({.host = {.name = *net::interface_name::parse(host_end)}, .peer = {.name = "other"_ifname}});
+    host.add_veth(
+        {.host = {.name = *net::interface_name::parse(host_end)}, .peer = {.name = "other"_ifname}});
     host.change_link(index_of(host_end), {.alias = link::host_interface_alias(pod_one("mynet", "c7"))});
     del(pod_one());
     CHECK(host.find_link("other"_ifname));
@@ -96,7 +97,9 @@ auto set_bridge(netlink::link_change const& change) {
     return [=](node& here) { here.host.change_link(here.index_of("cni0"), change); };
 }
 auto set_pod_end(netlink::link_change const& change) {
-    return [=](node& here) { in_pod(here, [&](auto& inside, auto index) { inside.change_link(index, change); }); };
+    return [=](node& here) {
+        in_pod(here, [&](auto& inside, auto index) { inside.change_link(index, change); });
+    };
 }
 
 std::vector<change> changes() {
@@ -104,7 +107,9 @@ std::vector<change> changes() {
     return {
         {"nothing", [](node&) {}, {}},
         // the bridge
-        {"bridge gone", [](node& here) { here.host.delete_link(here.index_of("cni0")); }, {"the bridge cni0 is missing"}},
+        {"bridge gone",
+         [](node& here) { here.host.delete_link(here.index_of("cni0")); },
+         {"the bridge cni0 is missing"}},
         {"another kind of bridge",
          [](node& here) {
              here.host.delete_link(here.index_of("cni0"));
@@ -136,7 +141,10 @@ std::vector<change> changes() {
         {"no forwarding of the bridge",
          [](node& here) { here.host.set_sysctl("net/ipv4/conf/cni0/forwarding", "0"); },
          {"the node does not forward: net/ipv4/conf/cni0/forwarding is 0"}},
-        {"no forwarding, and no gateway", [](node& here) { here.host.set_sysctl("net/ipv4/ip_forward", "0"); }, {}, {}},
+        {"no forwarding, and no gateway",
+         [](node& here) { here.host.set_sysctl("net/ipv4/ip_forward", "0"); },
+         {},
+         {}},
         {"VLAN's gateway gone",
          [](node& here) { here.host.delete_link(here.index_of("cni0.5")); },
          {"the VLAN's gateway interface cni0.5 is missing"},
@@ -147,7 +155,9 @@ std::vector<change> changes() {
          {.isGateway = true, .vlan = 5}},
         // the port
         {"host end down", set_host_end({.up = false}), {subject + " is down"}},
-        {"host end off the bridge", set_host_end({.master = 0}), {subject + " is not a port of the bridge cni0"}},
+        {"host end off the bridge",
+         set_host_end({.master = 0}),
+         {subject + " is not a port of the bridge cni0"}},
         {"host end's MTU",
          set_host_end({.mtu = 1300}),
          {"the MTU of " + subject + " is 1300, and should be 1400"},
@@ -155,7 +165,8 @@ std::vector<change> changes() {
         {"host end's MTU, of which nobody said anything", set_host_end({.mtu = 1300}), {}},
         {"hairpin mode off, isolation on",
          [](node& here) { here.host.change_port(here.index_of(host_end), {.isolated = true}); },
-         {"hairpin mode of " + subject + " is off, and should be on", "port isolation of " + subject + " is on, and should be off"},
+         {"hairpin mode of " + subject + " is off, and should be on",
+          "port isolation of " + subject + " is on, and should be off"},
          {.hairpinMode = true}},
         {"VLAN gone",
          [](node& here) { here.host.delete_port_vlan(here.index_of(host_end), {.vid = 5}); },
@@ -175,7 +186,8 @@ std::vector<change> changes() {
          {.vlan = 5, .preserveDefaultVlan = true}},
         {"spoof check gone",
          [](node&) { recording::nft::reset(); },
-         {"macspoofchk: veth3c9666c274d in map bridge cnix ports is missing: it may send with any MAC address"},
+         {"macspoofchk: veth3c9666c274d in map bridge cnix ports is missing: it may send with any MAC "
+          "address"},
          {.macspoofchk = true}},
         // the pod's end
         {"interface gone",
@@ -190,12 +202,15 @@ std::vector<change> changes() {
         {"pod's MTU", set_pod_end({.mtu = 1300}), {"the MTU of the pod's eth0 is 1300, and should be 1500"}},
         {"pod's address",
          [](node& here) {
-             in_pod(here, [](auto& inside, auto index) { inside.delete_address(index, cidr("10.1.0.2/16")); });
+             in_pod(here,
+                    [](auto& inside, auto index) { inside.delete_address(index, cidr("10.1.0.2/16")); });
          },
          {"the address 10.1.0.2/16 is missing on eth0"}},
         {"an address more is no fault",
          [](node& here) {
-             in_pod(here, [](auto& inside, auto index) { inside.add_address(index, {.address = cidr("10.7.0.2/16")}); });
+             in_pod(here, [](auto& inside, auto index) {
+                 inside.add_address(index, {.address = cidr("10.7.0.2/16")});
+             });
          },
          {}},
         {"default route",
@@ -254,16 +269,19 @@ TEST_CASE_FIXTURE(node, "CHECK with a result that does not tell of the interface
 TEST_CASE_FIXTURE(node, "GC: also what a killed ADD left, but nothing of others") {
     add({}, {});
     auto const group = link::network_group(pod_one().network);
-    auto const pair = [&](net::interface_name const& name, net::interface_name const& peer, netlink::link_change const& change) {
+    auto const pair = [&](net::interface_name const& name, net::interface_name const& peer,
+                          netlink::link_change const& change) {
         host.add_veth({.host = {.name = name}, .peer = {.name = peer}});
         host.change_link(index_of(name), change);
     };
     pair("killed"_ifname, "p1"_ifname, {.group = group});
-    pair("grouped"_ifname, "p2"_ifname, {.alias = "uplink of rack 7", .group = group}); // not ours: it has an alias
+    pair("grouped"_ifname, "p2"_ifname,
+         {.alias = "uplink of rack 7", .group = group}); // not ours: it has an alias
     pair("another"_ifname, "p3"_ifname, {.group = link::network_group(pod_one("other").network)});
     pair("plain"_ifname, "p4"_ifname, {});
     host.add_bridge({.name = "kind"_ifname});
-    host.change_link(index_of("kind"), {.alias = link::host_interface_alias(pod_one("mynet", "c9")), .group = group});
+    host.change_link(index_of("kind"),
+                     {.alias = link::host_interface_alias(pod_one("mynet", "c9")), .group = group});
     auto const kept = [&] {
         std::string names;
         for (auto const& link : host.links()) names += link.name + ' ';
@@ -299,7 +317,8 @@ TEST_CASE_FIXTURE(node, "STATUS: the bridge's name is taken by something else") 
     CHECK(found == findings{});
     host.add_veth({.host = {.name = "cni0"_ifname}, .peer = {.name = "x"_ifname}});
     bridge.status({}, found);
-    CHECK(found == findings{"\"cni0\" already exists but is not a bridge; remove it, or set another `bridge`"});
+    CHECK(found ==
+          findings{"\"cni0\" already exists but is not a bridge; remove it, or set another `bridge`"});
 }
 
 TEST_CASE_FIXTURE(node, "STATUS: the spoof check") {
@@ -327,10 +346,12 @@ TEST_CASE("what a composition cannot do is a fault of the configuration") {
     using without = link::bridge<recording::netlink>;
     CHECK(faults_of<recorded_bridge>({.macspoofchk = true, .disableContainerInterface = true}, false) == "");
     CHECK(faults_of<recorded_bridge>({.disableContainerInterface = true}, true) ==
-          "1:1: $.disableContainerInterface: cannot use IPAM when DisableContainerInterface flag is set: the pod's end stays "
+          "1:1: $.disableContainerInterface: cannot use IPAM when DisableContainerInterface flag is set: the "
+          "pod's end stays "
           "down, so it can have no address; leave out one of them");
     CHECK(faults_of<without>({.macspoofchk = true}, true) ==
-          "1:1: $.macspoofchk: this composition has no spoof check; compose link::bridge with link::spoof_check, or leave the "
+          "1:1: $.macspoofchk: this composition has no spoof check; compose link::bridge with "
+          "link::spoof_check, or leave the "
           "key out");
     CHECK(faults_of<without>({}, true) == "");
 }

@@ -1,6 +1,5 @@
-#include <cnix/link/pod_interface.hpp>
-
 #include <cnix/backends/recording.hpp>
+#include <cnix/link/pod_interface.hpp>
 
 #include <doctest/doctest.h>
 
@@ -26,7 +25,8 @@ TEST_CASE("the first gateway of a family") {
     CHECK(link::first_gateway(dual, net::family::ipv6) == ip("fd00::1"));
     CHECK_FALSE(link::first_gateway({}, net::family::ipv4));
     CHECK_FALSE(link::first_gateway({{.address = cidr("10.1.0.5/16")}}, net::family::ipv4));
-    CHECK(link::first_gateway({{.address = cidr("10.1.0.5/16")}, dual[2]}, net::family::ipv4) == ip("10.2.0.1"));
+    CHECK(link::first_gateway({{.address = cidr("10.1.0.5/16")}, dual[2]}, net::family::ipv4) ==
+          ip("10.2.0.1"));
     CHECK(link::has_family(dual, net::family::ipv6));
     CHECK_FALSE(link::has_family({dual[0]}, net::family::ipv6));
 }
@@ -45,13 +45,9 @@ TEST_CASE("a route without a gateway takes the first of its family, unless its s
 }
 
 TEST_CASE("a route keeps the rest of what it was given") {
-    auto const spec = link::kernel_route({.dst = cidr("10.9.8.7/8"),
-                                          .mtu = 1300,
-                                          .advmss = 1200,
-                                          .priority = 50,
-                                          .table = 100,
-                                          .scope = 0},
-                                         dual, 7);
+    auto const spec = link::kernel_route(
+        {.dst = cidr("10.9.8.7/8"), .mtu = 1300, .advmss = 1200, .priority = 50, .table = 100, .scope = 0},
+        dual, 7);
     CHECK(spec.dst == cidr("10.0.0.0/8")); // the kernel refuses host bits
     CHECK(spec.device == 7);
     CHECK(spec.mtu == 1300);
@@ -80,10 +76,11 @@ TEST_CASE("whether the kernel's route is the wanted one") {
     using route = netlink::route_spec;
     CHECK(link::fulfils(actual, wanted)); // what is left open may be anything
     CHECK(link::fulfils(actual, actual));
-    for (auto const& other : {with(actual, [](route& r) { r.dst = cidr("10.0.0.0/9"); }),
-                              with(actual, [](route& r) { r.gateway = ip("10.1.0.2"); }),
-                              with(actual, [](route& r) { r.gateway.reset(); }),
-                              with(actual, [](route& r) { r.device = 8; }), with(actual, [](route& r) { r.table = 100; })})
+    for (auto const& other :
+         {with(actual, [](route& r) { r.dst = cidr("10.0.0.0/9"); }),
+          with(actual, [](route& r) { r.gateway = ip("10.1.0.2"); }),
+          with(actual, [](route& r) { r.gateway.reset(); }), with(actual, [](route& r) { r.device = 8; }),
+          with(actual, [](route& r) { r.table = 100; })})
         CHECK_FALSE(link::fulfils(other, wanted));
     for (auto const& stricter :
          {with(actual, [](route& r) { r.priority = 11; }), with(actual, [](route& r) { r.mtu = 1500; }),
@@ -102,7 +99,8 @@ TEST_CASE("a route for people") {
                           .priority = 5,
                           .table = 100,
                           .mtu = 1400,
-                          .advmss = 1300}) == "10.1.0.0/16 via 10.2.0.1 metric 5 table 100 mtu 1400 advmss 1300");
+                          .advmss = 1300}) ==
+          "10.1.0.0/16 via 10.2.0.1 metric 5 table 100 mtu 1400 advmss 1300");
 }
 
 /// A pod with eth0, and the namespace entered.
@@ -127,7 +125,8 @@ struct in_a_pod {
 using strings = std::vector<std::string>;
 
 TEST_CASE_FIXTURE(in_a_pod, "an IPv4 lease") {
-    link::configure_pod_interface(kernel, eth0(), {.ips = {dual[0]}, .routes = {{.dst = cidr("0.0.0.0/0")}}}, false);
+    link::configure_pod_interface(kernel, eth0(), {.ips = {dual[0]}, .routes = {{.dst = cidr("0.0.0.0/0")}}},
+                                  false);
     CHECK(text() == R"(sysctl -qw net/ipv4/conf/eth0/arp_notify=1
 sysctl -qw net/ipv6/conf/eth0/accept_dad=0
 ip addr add 10.1.0.5/16 brd + dev eth0
@@ -164,9 +163,10 @@ ip link set dev eth0 up
 )");
     auto& address = recording::kernel::self().current().find("eth0")->addresses.front();
     address.dad_failed = true;
-    CHECK_THROWS_WITH_AS(link::settle_addresses(kernel, eth0()),
-                         "the address fd00::5/64 of eth0 is in use by somebody else (duplicate address detection failed)",
-                         cni::error);
+    CHECK_THROWS_WITH_AS(
+        link::settle_addresses(kernel, eth0()),
+        "the address fd00::5/64 of eth0 is in use by somebody else (duplicate address detection failed)",
+        cni::error);
 }
 
 TEST_CASE_FIXTURE(in_a_pod, "sysctls that a kernel lacks") {
@@ -184,7 +184,8 @@ TEST_CASE_FIXTURE(in_a_pod, "what of a result is missing") {
     result.ips = {dual[0], dual[1]};
     for (auto& one : result.ips) one.interface = 0;
     result.routes = {{.dst = cidr("0.0.0.0/0")}, {.dst = cidr("fd09::/64"), .gw = ip("fd00::9")}};
-    CHECK(missing(result) == strings{"the address 10.1.0.5/16 is missing on eth0", "the address fd00::5/64 is missing on eth0",
+    CHECK(missing(result) == strings{"the address 10.1.0.5/16 is missing on eth0",
+                                     "the address fd00::5/64 is missing on eth0",
                                      "the route 0.0.0.0/0 via 10.1.0.1 is missing on eth0",
                                      "the route fd09::/64 via fd00::9 is missing on eth0"});
     link::configure_pod_interface(kernel, eth0(), result, false);
@@ -206,7 +207,8 @@ TEST_CASE_FIXTURE(in_a_pod, "a chained result has addresses and routes of other 
     result.interfaces = {{.name = "net1"}, {.name = "eth0"}};
     result.ips = {{.address = cidr("10.8.0.5/16"), .gateway = ip("10.8.0.1"), .interface = 0}, dual[0]};
     result.ips[1].interface = 1;
-    link::configure_pod_interface(kernel, eth0(), {.ips = {dual[0]}, .routes = {{.dst = cidr("0.0.0.0/0")}}}, false);
+    link::configure_pod_interface(kernel, eth0(), {.ips = {dual[0]}, .routes = {{.dst = cidr("0.0.0.0/0")}}},
+                                  false);
     result.routes = {{.dst = cidr("172.16.0.0/12")}, {.dst = cidr("0.0.0.0/0")}};
     CHECK(missing(result, 1) == strings{});
     result.routes.push_back({.dst = cidr("192.168.0.0/16")}); // on neither

@@ -25,7 +25,8 @@ struct recorded_world {
         for (int i = 0; i < 3; ++i) pod(i);
         // A failed ADD does not take forwarding back, so it is no trace of one.
         recording::netlink host;
-        for (auto family : {net::family::ipv4, net::family::ipv6}) host.set_sysctl(link::forwarding_sysctl(family), "1");
+        for (auto family : {net::family::ipv4, net::family::ipv6})
+            host.set_sysctl(link::forwarding_sysctl(family), "1");
     }
     std::string pod(int n) const {
         std::string const path = "/run/netns/pod" + std::to_string(n);
@@ -60,16 +61,19 @@ struct recorded_node : recorded_world {
     recording::netlink host{};
 
     recorded_node() {
-        for (auto family : {net::family::ipv4, net::family::ipv6}) host.set_sysctl(link::forwarding_sysctl(family), "0");
+        for (auto family : {net::family::ipv4, net::family::ipv6})
+            host.set_sysctl(link::forwarding_sysctl(family), "0");
         recording::journal::clear();
     }
 
-    static cni::attachment pod_one(std::string_view network = "mynet", std::string_view container = "c1", int n = 0) {
+    static cni::attachment pod_one(std::string_view network = "mynet", std::string_view container = "c1",
+                                   int n = 0) {
         auto one = laws::attachment(network, container);
         one.netns = "/run/netns/pod" + std::to_string(n);
         return one;
     }
-    cni::result add(cni::attachment const& one, settings<recorded_bridge> const& settings, cni::lease const& lease) {
+    cni::result add(cni::attachment const& one, settings<recorded_bridge> const& settings,
+                    cni::lease const& lease) {
         auto pod = recording::ns::open(one.netns);
         cni::result result;
         static_cast<cni::lease&>(result) = lease;
@@ -89,7 +93,8 @@ struct recorded_node : recorded_world {
         }
         return "nothing was thrown";
     }
-    std::string error_of_add(link::bridge_config const& config, cni::lease const& lease = laws::lease({"10.1.0.2/16"})) {
+    std::string error_of_add(link::bridge_config const& config,
+                             cni::lease const& lease = laws::lease({"10.1.0.2/16"})) {
         return error_of_add(bridge_settings(config), lease);
     }
     void del(cni::attachment const& one) {

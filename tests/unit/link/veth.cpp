@@ -9,7 +9,8 @@ namespace {
 
 using namespace cnix;
 
-cni::attachment_id id(std::string const& network, std::string const& container, std::string const& interface = "eth0") {
+cni::attachment_id id(std::string const& network, std::string const& container,
+                      std::string const& interface = "eth0") {
     return {cni::network_name::parse(network).value(), cni::container_id::parse(container).value(),
             net::interface_name::parse(interface).value()};
 }
@@ -40,8 +41,9 @@ TEST_CASE("an alias is at most IFALIASZ - 1 bytes, and its digests are always wh
     CHECK(alias.starts_with("cnix:" + cni::digest(longest.network) + ":" + longest.digest() + " nnn"));
     CHECK(link::attachment_digest(alias, longest.network) == longest.digest());
     // The rest that is cut off is there for people alone.
-    CHECK(link::attachment_digest(link::host_interface_alias(id(std::string(200, 'n'), std::string(201, 'c'))),
-                                  longest.network) != longest.digest());
+    CHECK(
+        link::attachment_digest(link::host_interface_alias(id(std::string(200, 'n'), std::string(201, 'c'))),
+                                longest.network) != longest.digest());
 }
 
 TEST_CASE("an alias tells the attachment, of its own network only") {
@@ -66,7 +68,8 @@ TEST_CASE("whose alias it is") {
 
 TEST_CASE("a network's group is never the default one") {
     std::set<std::uint32_t> groups;
-    for (int i = 0; i < 2000; ++i) groups.insert(link::network_group(cni::network_name::parse("n" + std::to_string(i)).value()));
+    for (int i = 0; i < 2000; ++i)
+        groups.insert(link::network_group(cni::network_name::parse("n" + std::to_string(i)).value()));
     CHECK(groups.size() > 1990);
     CHECK_FALSE(groups.contains(0));
 }

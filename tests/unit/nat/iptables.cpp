@@ -179,7 +179,8 @@ TEST_CASE_FIXTURE(fresh, "STATUS tries what an ADD would run: IPv6 only if it wi
         tested::families.clear();
         settings<nat::iptables<tested>> asked;
         asked.config.ipMasq = true;
-        for (char const* const subnet : subnets) asked.expected.push_back({.address = net::prefix::parse(subnet).value()});
+        for (char const* const subnet : subnets)
+            asked.expected.push_back({.address = net::prefix::parse(subnet).value()});
         findings found;
         nat::iptables<tested>{}.status(asked, found);
         CHECK(found.empty());

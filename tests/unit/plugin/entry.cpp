@@ -1,5 +1,4 @@
 #include <cnix/entry.hpp>
-
 #include <cnix/plugin.hpp>
 
 #include <doctest/doctest.h>
@@ -18,7 +17,8 @@ using fakes::settings_of;
 using fakes::told;
 using plugin = cnix::plugin<fakes::link, fakes::ipam, fakes::nat, fakes::ns>;
 
-std::string const all_sources = R"("level": 1, "ipam": {"type": "fake", "level": 2}, "runtimeConfig": {"fromRuntime": "r"},
+std::string const all_sources =
+    R"("level": 1, "ipam": {"type": "fake", "level": 2}, "runtimeConfig": {"fromRuntime": "r"},
     "args": {"cni": {"fromArgs": "a"}})";
 
 struct fresh {
@@ -59,7 +59,8 @@ TEST_CASE("faults have the place, the path and the remedy") {
     CHECK(faults("{\n  \"name\": \"n\",\n  \"level\": \"x\"\n}") ==
           "3:12: $.level: expected an integer, found a string");
     CHECK(faults("{\n  \"name\": \"n\",\n  \"level\": 10\n}") == "3:12: $.level: more than 9");
-    CHECK(faults("{\n  \"ipam\": {\"type\": \"fake\",\n \"level\": 4.5}}") .starts_with("3:11: $.ipam.level: "));
+    CHECK(
+        faults("{\n  \"ipam\": {\"type\": \"fake\",\n \"level\": 4.5}}").starts_with("3:11: $.ipam.level: "));
     CHECK(faults("{\"name\": \"n\"").starts_with("1:13: "));
 }
 
@@ -78,10 +79,12 @@ TEST_CASE("a key of two slots is one key: its fault is told once") {
 }
 
 TEST_CASE("whose type the IPAM has") {
-    CHECK(faults("{\"ipam\":\n{\"type\": \"dhcp\"}}") == "2:10: $.ipam.type: this plugin's addresses come from `fake`; for any "
-                                                         "other IPAM plugin use `bridge-delegate`");
+    CHECK(faults("{\"ipam\":\n{\"type\": \"dhcp\"}}") ==
+          "2:10: $.ipam.type: this plugin's addresses come from `fake`; for any "
+          "other IPAM plugin use `bridge-delegate`");
     CHECK(std::string{to_string(cnix::plugin<fakes::link, fakes::any_ipam, fakes::nat, fakes::ns>::entry{
-              "{\"ipam\": {\"type\": \"dhcp\"}}"}.faults())} == "");
+              "{\"ipam\": {\"type\": \"dhcp\"}}"}
+                                    .faults())} == "");
     for (char const* const none : {"{}", R"({"ipam": {}})", R"({"ipam": {"type": ""}})", R"({"ipam": null})"})
         CHECK_FALSE(plugin::entry{std::string_view{none}}.has_ipam());
 }
@@ -142,7 +145,8 @@ TEST_CASE_FIXTURE(fresh, "each source reaches the slots that have the key") {
     fakes::added<plugin>(asked);
     CHECK(settings_of["link"] == told{.level = 1, .from_runtime = "r", .from_args = "a", .from_env = "e"});
     CHECK(settings_of["nat"] == settings_of["link"]);
-    CHECK(settings_of["ipam"] == told{.level = 2, .from_runtime = "r", .from_args = "", .from_env = "10.1.0.9"});
+    CHECK(settings_of["ipam"] ==
+          told{.level = 2, .from_runtime = "r", .from_args = "", .from_env = "10.1.0.9"});
     CHECK(now.request == asked.args); // and the request as it came
     settings_of.clear();
     fakes::added<plugin>(request(cni::verb::add, conf()));

@@ -53,7 +53,9 @@ struct script {
         if (auto const what = finds.find(name); what != finds.end()) found_faults.push_back(what->second);
         step(name);
     }
-    bool did(std::string const& name) const { return std::find(trace.begin(), trace.end(), name) != trace.end(); }
+    bool did(std::string const& name) const {
+        return std::find(trace.begin(), trace.end(), name) != trace.end();
+    }
     void fail(std::string const& name, std::string const& message, cni::code code = cni::code::internal) {
         on[name] = [=] { throw cni::error{code, message}; };
     }
@@ -102,9 +104,11 @@ inline std::map<std::string, told> settings_of;
 
 template <class Settings> void note(std::string const& slot, Settings const& settings) {
     told one{.level = settings.config.level};
-    if constexpr (requires { settings.runtime.fromRuntime; }) one.from_runtime = std::string{settings.runtime.fromRuntime};
+    if constexpr (requires { settings.runtime.fromRuntime; })
+        one.from_runtime = std::string{settings.runtime.fromRuntime};
     if constexpr (requires { settings.args.fromArgs; }) one.from_args = std::string{settings.args.fromArgs};
-    if constexpr (requires { settings.cni_args.FROM_ENV; }) one.from_env = std::string{settings.cni_args.FROM_ENV};
+    if constexpr (requires { settings.cni_args.FROM_ENV; })
+        one.from_env = std::string{settings.cni_args.FROM_ENV};
     if constexpr (requires { settings.cni_args.IP; })
         if (settings.cni_args.IP) one.from_env = settings.cni_args.IP->str();
     settings_of[slot] = one;
@@ -161,7 +165,8 @@ template <bool Any> struct ipam_of {
         now.step("ipam.find " + attachment.container.str());
         return now.found;
     }
-    void check(cni::attachment const& attachment, settings<ipam_of> const&, cni::result const& previous, findings& found) {
+    void check(cni::attachment const& attachment, settings<ipam_of> const&, cni::result const& previous,
+               findings& found) {
         now.addresses = attachment.addresses;
         now.previous = previous;
         now.step("ipam.check", found);
@@ -197,11 +202,13 @@ struct link {
         note("link", settings);
         undo.on_failure("delete the interface", [] { now.step("undo link"); });
         now.step("link.add", attachment);
-        result.interfaces = {{.name = "br0"}, {.name = attachment.interface.str(), .sandbox = attachment.netns}};
+        result.interfaces = {{.name = "br0"},
+                             {.name = attachment.interface.str(), .sandbox = attachment.netns}};
         result.ips = leased.ips;
         for (cni::ip& ip : result.ips) ip.interface = 1;
     }
-    template <ns_policy Ns> void del(cni::attachment const& attachment, settings<link> const& settings, Ns* pod) {
+    template <ns_policy Ns>
+    void del(cni::attachment const& attachment, settings<link> const& settings, Ns* pod) {
         note("link", settings);
         now.step(pod ? "link.del" : "link.del without a pod", attachment);
     }
@@ -210,7 +217,8 @@ struct link {
         return now.seen;
     }
     template <ns_policy Ns>
-    void check(cni::attachment const& attachment, settings<link> const&, Ns&, cni::result const&, findings& found) {
+    void check(cni::attachment const& attachment, settings<link> const&, Ns&, cni::result const&,
+               findings& found) {
         now.addresses = attachment.addresses;
         now.step("link.check", found);
     }
@@ -263,8 +271,10 @@ static_assert(link_policy<link>);
 static_assert(nat_policy<nat>);
 
 /// {"cniVersion": "1.1.0", "name": "mynet", "type": "fake", `more`}
-inline std::string conf(std::string const& more = R"("ipam": {"type": "fake"})", std::string const& version = "1.1.0") {
-    return R"({"cniVersion": ")" + version + R"(", "name": "mynet", "type": "fake")" + (more.empty() ? "" : ", " + more) + "}";
+inline std::string conf(std::string const& more = R"("ipam": {"type": "fake"})",
+                        std::string const& version = "1.1.0") {
+    return R"({"cniVersion": ")" + version + R"(", "name": "mynet", "type": "fake")" +
+           (more.empty() ? "" : ", " + more) + "}";
 }
 
 inline cni::request request(cni::verb verb, std::string config) {
@@ -281,8 +291,7 @@ inline cni::request request(cni::verb verb, std::string config) {
 }
 
 /// What an ADD printed.
-template <class Plugin>
-std::string added(cni::request const& asked) {
+template <class Plugin> std::string added(cni::request const& asked) {
     std::string printed;
     Plugin::add(asked, [&](std::string text) { printed = std::move(text); });
     return printed;

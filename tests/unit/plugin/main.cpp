@@ -62,7 +62,8 @@ printed run(std::map<std::string, std::string> const& environment, std::string c
     }
     int status = 0;
     ::waitpid(child, &status, 0);
-    printed result{WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(base + "/out"), contents(base + "/err")};
+    printed result{WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(base + "/out"),
+                   contents(base + "/err")};
     for (char const* const file : {"/in", "/out", "/err"}) ::unlink((base + file).c_str());
     ::rmdir(directory);
     return result;
@@ -126,14 +127,16 @@ TEST_CASE_FIXTURE(fresh, "a person who calls it is told what it is") {
     auto const about = run({}, "");
     CHECK(about.status == 0);
     CHECK(about.out == "");
-    CHECK(about.err.starts_with("CNI fake plugin v" CNIX_VERSION "\nCNI protocol versions supported: 0.1.0, "));
+    CHECK(
+        about.err.starts_with("CNI fake plugin v" CNIX_VERSION "\nCNI protocol versions supported: 0.1.0, "));
     auto const version = run({}, "", {"--version"});
     CHECK(version.status == 0);
     CHECK(version.out.starts_with("CNI fake plugin " CNIX_VERSION "\n"));
     for (char const* const option : {"--help", "-h"}) {
         auto const help = run(environment("ADD"), "", {option});
         CHECK(help.status == 0);
-        CHECK(help.out.starts_with("Usage: CNI_COMMAND=ADD|DEL|CHECK|GC|STATUS|VERSION ... fake < network-configuration\n"));
+        CHECK(help.out.starts_with(
+            "Usage: CNI_COMMAND=ADD|DEL|CHECK|GC|STATUS|VERSION ... fake < network-configuration\n"));
         CHECK(help.err == "");
     }
     auto const unknown = run({}, "", {"--verbose"});
@@ -143,8 +146,8 @@ TEST_CASE_FIXTURE(fresh, "a person who calls it is told what it is") {
 }
 
 TEST_CASE_FIXTURE(fresh, "what cannot be told on standard output is told on standard error") {
-    for (auto const& [path, why] :
-         std::map<std::string, std::string>{{"/dev/full", "No space left on device"}, {"", "Bad file descriptor"}}) {
+    for (auto const& [path, why] : std::map<std::string, std::string>{
+             {"/dev/full", "No space left on device"}, {"", "Bad file descriptor"}}) {
         CAPTURE(path);
         fakes::reset();
         auto const start = "fake: could not write the error to standard output: " + why + "; the error is: ";

@@ -147,9 +147,9 @@ TEST_CASE_FIXTURE(fresh, "layer 2: without an IPAM") {
         plugin::check(asked(cni::verb::check, previous_result));
         plugin::status(asked(cni::verb::status));
         plugin::gc(asked(cni::verb::gc, R"("cni.dev/valid-attachments": [])"));
-        CHECK(now.trace == strings{"ns.open", "link.add", "nat.add", "ns.find", "link.inspect", "nat.del", "link.del",
-                                   "ns.open", "link.check", "nat.check", "link.status", "nat.status", "nat.gc",
-                                   "link.gc"});
+        CHECK(now.trace == strings{"ns.open", "link.add", "nat.add", "ns.find", "link.inspect", "nat.del",
+                                   "link.del", "ns.open", "link.check", "nat.check", "link.status",
+                                   "nat.status", "nat.gc", "link.gc"});
         CHECK(now.valid->surely_garbage(ip("10.1.0.5")) == false);
     }
 }
@@ -157,8 +157,9 @@ TEST_CASE_FIXTURE(fresh, "layer 2: without an IPAM") {
 TEST_CASE_FIXTURE(fresh, "ADD: an IPAM of any type is not asked for an interface that is there") {
     now.seen.present = true;
     auto const asked = request(cni::verb::add, conf(R"("ipam": {"type": "dhcp"})"));
-    CHECK(add<any_plugin>(asked).message == "the interface eth0 exists already in /run/netns/pod; DEL it first, or choose "
-                                            "another CNI_IFNAME");
+    CHECK(add<any_plugin>(asked).message ==
+          "the interface eth0 exists already in /run/netns/pod; DEL it first, or choose "
+          "another CNI_IFNAME");
     CHECK(now.trace == strings{"ns.open", "link.inspect"});
     fakes::reset();
     CHECK(add<any_plugin>(asked).message == "");
@@ -215,7 +216,8 @@ TEST_CASE_FIXTURE(fresh, "ADD: chained after another plugin") {
     ]
 })");
     now.lease.dns = {};
-    CHECK(fakes::added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") != std::string::npos);
+    CHECK(fakes::added<plugin>(request(cni::verb::add, conf(with_ipam + ", " + before))).find("10.9.0.1") !=
+          std::string::npos);
     now.trace.clear();
     auto const error = add(request(cni::verb::add, conf(with_ipam + R"(, "prevResult": {"ips": 7})")));
     CHECK(error.code == cni::code::decoding_failure);
@@ -248,8 +250,8 @@ TEST_CASE_FIXTURE(fresh, "DEL: NAT, link, IPAM") {
 TEST_CASE_FIXTURE(fresh, "DEL: without a pod") {
     now.pod_exists = false;
     CHECK(del(request(cni::verb::del, conf())).message == "");
-    CHECK(now.trace == strings{"ns.find", "ipam.find", "ipam.find c1", "link.inspect without a pod", "nat.del",
-                               "link.del without a pod", "ipam.del"});
+    CHECK(now.trace == strings{"ns.find", "ipam.find", "ipam.find c1", "link.inspect without a pod",
+                               "nat.del", "link.del without a pod", "ipam.del"});
     now.trace.clear();
     now.pod_exists = true;
     auto asked = request(cni::verb::del, conf());
@@ -273,9 +275,11 @@ TEST_CASE_FIXTURE(fresh, "DEL: where the addresses are known from") {
         CHECK_FALSE(now.did("link.inspect"));
     }
     SUBCASE("the IPAM, with a previous result that has none, or cannot be read") {
-        for (char const* const previous : {"{}", "null", R"({"ips": []})", R"({"ips": 7})", R"({"cniVersion": "9.0.0"})"}) {
+        for (char const* const previous :
+             {"{}", "null", R"({"ips": []})", R"({"ips": 7})", R"({"cniVersion": "9.0.0"})"}) {
             now.addresses.clear();
-            CHECK(del(request(cni::verb::del, conf(with_ipam + R"(, "prevResult": )" + previous))).message == "");
+            CHECK(del(request(cni::verb::del, conf(with_ipam + R"(, "prevResult": )" + previous))).message ==
+                  "");
             CHECK(now.addresses == ips({"10.1.0.6"}));
         }
     }
@@ -329,8 +333,9 @@ TEST_CASE_FIXTURE(fresh, "DEL: another IPAM's address is not released, and that 
     auto const asked = request(cni::verb::del, conf(R"("ipam": {"type": "dhcp"})"));
     auto const error = del(asked);
     CHECK(error.code == cni::code::invalid_network_config);
-    CHECK(error.message == "the address was not released: `ipam.type` is \"dhcp\", and this plugin's is \"fake\"; DEL with "
-                           "`bridge-delegate`, or the plugin that ADDed it");
+    CHECK(error.message ==
+          "the address was not released: `ipam.type` is \"dhcp\", and this plugin's is \"fake\"; DEL with "
+          "`bridge-delegate`, or the plugin that ADDed it");
     CHECK(now.trace == strings{"ns.find", "link.inspect", "nat.del", "link.del"});
     CHECK(now.addresses == ips({"10.1.0.8"}));
     fakes::reset();
@@ -361,7 +366,8 @@ TEST_CASE_FIXTURE(fresh, "CHECK: needs a previous result and a pod") {
     CHECK(error.message == "Required prevResult missing");
     CHECK(now.trace == strings{"ns.open"});
     now.pod_exists = false;
-    CHECK(check(request(cni::verb::check, conf(with_ipam + ", " + previous_result))).code == cni::code::invalid_netns);
+    CHECK(check(request(cni::verb::check, conf(with_ipam + ", " + previous_result))).code ==
+          cni::code::invalid_netns);
 }
 
 // GC
@@ -383,7 +389,8 @@ TEST_CASE_FIXTURE(fresh, "GC: every slot gets the list") {
 TEST_CASE_FIXTURE(fresh, "GC: without a list nothing is garbage") {
     auto const error = gc(request(cni::verb::gc, conf()));
     CHECK(error.code == cni::code::invalid_network_config);
-    CHECK(error.message == "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage");
+    CHECK(error.message ==
+          "GC needs the list `cni.dev/valid-attachments`; without it every attachment would be garbage");
     CHECK(now.trace.empty());
     CHECK(gc(request(cni::verb::gc, conf(R"("cni.dev/valid-attachments": [])"))).message == "");
 }
@@ -407,7 +414,8 @@ TEST_CASE_FIXTURE(fresh, "GC: no address is released while an interface may use 
         now.break_down("link.gc");
         link_failure = "link.gc broke down";
     }
-    CHECK(gc(asked).message == link_failure + "; no address was released: interfaces that may use them are left");
+    CHECK(gc(asked).message ==
+          link_failure + "; no address was released: interfaces that may use them are left");
     CHECK_FALSE(now.did("ipam.gc"));
     CHECK(error_of([&] { any_plugin::gc(asked); }).message == link_failure);
     CHECK(now.did("ipam.gc")); // a delegate has its own list
@@ -541,7 +549,8 @@ TEST_CASE_FIXTURE(fresh, "an IPAM plugin: each verb is the Ipam's") {
     now.finds["ipam.check"] = "no lease";
     CHECK(error_of([&] { alone::check(request(cni::verb::check, text)); }).message == "no lease");
     now.finds["ipam.status"] = "full";
-    CHECK(error_of([&] { alone::status(request(cni::verb::status, text)); }).code == cni::code::plugin_not_available);
+    CHECK(error_of([&] { alone::status(request(cni::verb::status, text)); }).code ==
+          cni::code::plugin_not_available);
 }
 
 TEST_CASE_FIXTURE(fresh, "an IPAM plugin: needs an IPAM to be configured, and its own") {

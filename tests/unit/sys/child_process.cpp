@@ -86,7 +86,8 @@ TEST_CASE("run throws with the program's name and the reason if it cannot be sta
 TEST_CASE("run kills a program that writes more than it may") {
     for (char const* const endless : {"exec yes", "exec yes >&2"})
         CHECK_THROWS_WITH_AS(sys::run({.arguments = {"/bin/sh", "-c", endless}, .max_output = 100000}),
-                             "read the output of \"/bin/sh\", more than 100000 bytes: Message too long", std::system_error);
+                             "read the output of \"/bin/sh\", more than 100000 bytes: Message too long",
+                             std::system_error);
     CHECK(sys::run({.arguments = {"/bin/sh", "-c", "printf 12345"}, .max_output = 5}).out == "12345");
 }
 

@@ -71,14 +71,16 @@ TEST_CASE("subdirectories are not reached through symbolic links") {
     CHECK(error_of([&] { at.subdirectory_or_create("link", 0755); }) == ENOTDIR);
     fs::create_directory_symlink("none", root.path / "dangling");
     for (std::string const name : {"link", "dangling"})
-        CHECK_THROWS_WITH(at.subdirectory(name),
-                          ("open the directory \"" + (root.path / name).string() +
-                           "\", which is a symbolic link and not followed; put a directory or a bind mount there: Not a "
-                           "directory")
-                              .c_str());
+        CHECK_THROWS_WITH(
+            at.subdirectory(name),
+            ("open the directory \"" + (root.path / name).string() +
+             "\", which is a symbolic link and not followed; put a directory or a bind mount there: Not a "
+             "directory")
+                .c_str());
     std::ofstream{root.path / "file"};
-    CHECK_THROWS_WITH(at.subdirectory("file"),
-                      ("open the directory \"" + (root.path / "file").string() + "\": Not a directory").c_str());
+    CHECK_THROWS_WITH(
+        at.subdirectory("file"),
+        ("open the directory \"" + (root.path / "file").string() + "\": Not a directory").c_str());
 }
 
 TEST_CASE("read takes regular files only, up to a limit") {

@@ -9,7 +9,8 @@ TEST_CASE("random bytes: all of them, and others each time") {
     for (int i = 0; i < 1000; ++i) seen.insert(cnix::sys::random_bytes<16>());
     CHECK(seen.size() == 1000);
 
-    std::array<std::set<std::uint8_t>, 256> values; // of each byte: one that is never written would have one value
+    std::array<std::set<std::uint8_t>, 256>
+        values; // of each byte: one that is never written would have one value
     for (int i = 0; i < 100; ++i) {
         auto const bytes = cnix::sys::random_bytes<256>();
         for (std::size_t at = 0; at < bytes.size(); ++at) values[at].insert(bytes[at]);

@@ -30,8 +30,8 @@ struct requested_address {
 };
 
 /// What the kernel cuts greater values to (ip_metrics_convert in net/ipv4/metrics.c), bytes.
-inline constexpr std::uint32_t max_route_mtu = 65535 - 15;
-inline constexpr std::uint32_t max_route_advmss = 65535 - 40;
+constexpr inline std::uint32_t max_route_mtu = 65535 - 15;
+constexpr inline std::uint32_t max_route_advmss = 65535 - 40;
 
 struct host_local_route {
     std::optional<net::prefix> dst; ///< required
@@ -44,7 +44,7 @@ struct host_local_route {
 };
 
 /// Where leases are unless `dataDir` says otherwise: the reference's.
-inline constexpr std::string_view default_data_directory = "/var/lib/cni/networks";
+constexpr inline std::string_view default_data_directory = "/var/lib/cni/networks";
 
 /// The `ipam` object of a network configuration.
 struct host_local_config {

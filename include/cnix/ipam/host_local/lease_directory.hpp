@@ -115,8 +115,9 @@ class lease_directory {
         if (content.size() > largest)
             throw cni::error{cni::code::invalid_environment,
                              "the container ID is too long for a lease: it has " +
-                                 std::to_string(attachment.container.str().size()) + " bytes, and a lease at most " +
-                                 std::to_string(largest) + " with the interface's name"};
+                                 std::to_string(attachment.container.str().size()) +
+                                 " bytes, and a lease at most " + std::to_string(largest) +
+                                 " with the interface's name"};
         std::string const name = address.str();
         begin_change(attachment.digest());
         if (!leases_.create(name, content, 0600)) {

@@ -21,7 +21,8 @@ inline cni::dns read_resolv_conf(std::string const& path) {
     auto const file = sys::try_open(path, O_RDONLY | O_NONBLOCK);
     if (!file) sys::throw_errno(errno, subject("open"));
     struct stat status{};
-    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) sys::throw_errno(EINVAL, subject("read"));
+    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+        sys::throw_errno(EINVAL, subject("read"));
     constexpr std::size_t limit = 64 * 1024;
     std::string content(limit + 1, '\0');
     std::size_t size = 0;

@@ -13,14 +13,14 @@
 namespace cnix::link {
 
 /// Linux: ETH_MIN_MTU and ETH_MAX_MTU (include/uapi/linux/if_ether.h) bound a veth's MTU.
-inline constexpr int min_mtu = 68;
-inline constexpr int max_mtu = 65535;
+constexpr inline int min_mtu = 68;
+constexpr inline int max_mtu = 65535;
 
 /// Linux: IPV6_MIN_MTU (include/uapi/linux/ipv6.h, RFC 8200 section 5). An interface with less loses its IPv6 addresses.
-inline constexpr int min_ipv6_mtu = 1280;
+constexpr inline int min_ipv6_mtu = 1280;
 
 /// IEEE 802.1Q: 0 and 4095 are reserved.
-inline constexpr int max_vlan = 4094;
+constexpr inline int max_vlan = 4094;
 
 /// An element of `vlanTrunk`: one VLAN, or all from minID to maxID.
 struct vlan_trunk {
@@ -58,7 +58,8 @@ inline std::set<std::uint16_t> trunk_vlans(bridge_config const& config) {
     if (!config.vlanTrunk) return vids;
     for (vlan_trunk const& trunk : *config.vlanTrunk) {
         if (trunk.minID && trunk.maxID)
-            for (int vid = *trunk.minID; vid <= *trunk.maxID; ++vid) vids.insert(static_cast<std::uint16_t>(vid));
+            for (int vid = *trunk.minID; vid <= *trunk.maxID; ++vid)
+                vids.insert(static_cast<std::uint16_t>(vid));
         if (trunk.id) vids.insert(static_cast<std::uint16_t>(*trunk.id));
     }
     return vids;
@@ -66,27 +67,36 @@ inline std::set<std::uint16_t> trunk_vlans(bridge_config const& config) {
 
 constexpr void bridge_config::check(config::checker& found) const {
     if (mtu != 0 && (mtu < min_mtu || mtu > max_mtu))
-        found.fault("mtu", config::concat("an MTU of ", mtu, " is impossible; it is ", min_mtu, " to ", max_mtu,
-                                            " bytes, or 0 for the kernel's choice"));
+        found.fault("mtu", config::concat("an MTU of ", mtu, " is impossible; it is ", min_mtu, " to ",
+                                          max_mtu, " bytes, or 0 for the kernel's choice"));
     if (hairpinMode && promiscMode)
-        found.fault("promiscMode", "cannot set hairpin mode and promiscuous mode at the same time; leave one of them out");
+        found.fault("promiscMode",
+                    "cannot set hairpin mode and promiscuous mode at the same time; leave one of them out");
     if (vlan < 0 || vlan > max_vlan)
-        found.fault("vlan", config::concat("invalid VLAN ID ", vlan, " (must be between 0 and ", max_vlan, ")"));
+        found.fault("vlan",
+                    config::concat("invalid VLAN ID ", vlan, " (must be between 0 and ", max_vlan, ")"));
     else if (vlan != 0 && gateway()) {
         int const digits = vlan > 999 ? 4 : vlan > 99 ? 3 : vlan > 9 ? 2 : 1;
         if (bridge.view().size() + 1 + static_cast<std::size_t>(digits) > net::interface_name::max_size)
-            found.fault("bridge", config::concat("`", bridge.view(), ".", vlan,
-                                                   "`, the gateway's interface, would be longer than ",
-                                                   net::interface_name::max_size, " bytes; use a shorter bridge name"));
+            found.fault("bridge",
+                        config::concat("`", bridge.view(), ".", vlan,
+                                       "`, the gateway's interface, would be longer than ",
+                                       net::interface_name::max_size, " bytes; use a shorter bridge name"));
     }
     if (!vlanTrunk) return;
     auto const bad = [](std::optional<int> const& vid) { return vid && (*vid < 1 || *vid > max_vlan); };
     for (std::size_t i = 0; i < vlanTrunk->size(); ++i) {
         vlan_trunk const& trunk = (*vlanTrunk)[i];
         auto const trunk_path = config::path("vlanTrunk", i);
-        if (bad(trunk.minID)) found.fault(config::path("vlanTrunk", i, "minID"), config::concat("incorrect trunk minID parameter", "; a VLAN ID is 1 to ", max_vlan));
-        if (bad(trunk.maxID)) found.fault(config::path("vlanTrunk", i, "maxID"), config::concat("incorrect trunk maxID parameter", "; a VLAN ID is 1 to ", max_vlan));
-        if (bad(trunk.id)) found.fault(config::path("vlanTrunk", i, "id"), config::concat("incorrect trunk id parameter", "; a VLAN ID is 1 to ", max_vlan));
+        if (bad(trunk.minID))
+            found.fault(config::path("vlanTrunk", i, "minID"),
+                        config::concat("incorrect trunk minID parameter", "; a VLAN ID is 1 to ", max_vlan));
+        if (bad(trunk.maxID))
+            found.fault(config::path("vlanTrunk", i, "maxID"),
+                        config::concat("incorrect trunk maxID parameter", "; a VLAN ID is 1 to ", max_vlan));
+        if (bad(trunk.id))
+            found.fault(config::path("vlanTrunk", i, "id"),
+                        config::concat("incorrect trunk id parameter", "; a VLAN ID is 1 to ", max_vlan));
         if (trunk.minID && !trunk.maxID)
             found.fault(trunk_path, "minID and maxID should be configured simultaneously, maxID is missing");
         if (!trunk.minID && trunk.maxID)
@@ -114,9 +124,9 @@ struct bridge_cni_args {
 } // namespace cnix::link
 
 BOOST_HANA_ADAPT_STRUCT(cnix::link::vlan_trunk, minID, maxID, id);
-BOOST_HANA_ADAPT_STRUCT(cnix::link::bridge_config, bridge, isGateway, isDefaultGateway, forceAddress, mtu, hairpinMode,
-                        promiscMode, vlan, vlanTrunk, preserveDefaultVlan, macspoofchk, enabledad,
-                        disableContainerInterface, portIsolation);
+BOOST_HANA_ADAPT_STRUCT(cnix::link::bridge_config, bridge, isGateway, isDefaultGateway, forceAddress, mtu,
+                        hairpinMode, promiscMode, vlan, vlanTrunk, preserveDefaultVlan, macspoofchk,
+                        enabledad, disableContainerInterface, portIsolation);
 BOOST_HANA_ADAPT_STRUCT(cnix::link::bridge_runtime_config, mac);
 BOOST_HANA_ADAPT_STRUCT(cnix::link::bridge_args, mac);
 BOOST_HANA_ADAPT_STRUCT(cnix::link::bridge_cni_args, MAC);

@@ -34,37 +34,42 @@ inline std::string not_a_bridge(netlink::link const& device) {
 }
 
 /// The gateway's address as its interface has it, with the subnet's length.
-inline net::prefix gateway_of(cni::ip const& ip) { return *net::prefix::make(*ip.gateway, ip.address.length()); }
+inline net::prefix gateway_of(cni::ip const& ip) {
+    return *net::prefix::make(*ip.gateway, ip.address.length());
+}
 
 /// The addresses of the bridge, `here`, that `gateway` cannot stand beside: of the same family, and with IPv6 of the same
 /// subnet, unless they are gateways of `ips` too. Nothing: the gateway is there already.
 inline std::optional<std::vector<net::prefix>> in_the_way(std::vector<netlink::link_address> const& here,
-                                                          net::prefix const& gateway, std::vector<cni::ip> const& ips) {
+                                                          net::prefix const& gateway,
+                                                          std::vector<cni::ip> const& ips) {
     if (ranges::contains(here, gateway, &netlink::link_address::address)) return std::nullopt;
     std::vector<net::prefix> others;
     for (auto const& [other, tentative, dad_failed] : here) {
         if (other.family() != gateway.family() || other.address().is_link_local()) continue;
-        bool const ours = ranges::any_of(
-            ips, [&](cni::ip const& ip) { return ip.gateway == other.address() && ip.address.length() == other.length(); });
+        bool const ours = ranges::any_of(ips, [&](cni::ip const& ip) {
+            return ip.gateway == other.address() && ip.address.length() == other.length();
+        });
         if (!ours && (other.is_v4() || other.overlaps(gateway))) others.push_back(other);
     }
     return others;
 }
-inline std::string gateway_conflict(netlink::link const& device, net::prefix const& gateway, net::prefix const& other) {
-    return '"' + device.name + "\" already has an IP address different from " + gateway.str() + ": " + other.str() +
-           "; remove it, or set `forceAddress` to replace it";
+inline std::string gateway_conflict(netlink::link const& device, net::prefix const& gateway,
+                                    net::prefix const& other) {
+    return '"' + device.name + "\" already has an IP address different from " + gateway.str() + ": " +
+           other.str() + "; remove it, or set `forceAddress` to replace it";
 }
 
 /// The bridge of an ADD: made if it is missing, used as it is if it is there. Pods of other ADDs may join it at any moment,
 /// so what a failed ADD did to it is taken back only if no other ADD holds it and it has no port but `pod_port` (the failed
 /// pod's) and the VLAN gateway's. That is asked when the failed pod's port is gone: of ADDs that fail together, one that is told
 /// no would else leave it to the last one, which would take the port for that of a pod that stays.
-template <netlink_backend Netlink>
-class bridge_device {
+template <netlink_backend Netlink> class bridge_device {
   public:
-    bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port, cni::rollback& undo)
-        : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)},
-          place_{undo.here()}, hold_{std::make_shared<hold>()} {
+    bridge_device(Netlink& host, bridge_config const& config, net::interface_name const& pod_port,
+                  cni::rollback& undo)
+        : host_{host}, config_{config}, own_ports_{own_ports(config, pod_port)}, place_{undo.here()},
+          hold_{std::make_shared<hold>()} {
         open(undo);
     }
 
@@ -74,7 +79,8 @@ class bridge_device {
     /// it is missing; it serves all pods of the VLAN, so it stays.
     netlink::link vlan_gateway(cni::rollback& undo) {
         auto const name = vlan_gateway_name(config_);
-        if (auto const found = host_.find_link(name); found && found->up) return *found; // up is the last step below
+        if (auto const found = host_.find_link(name); found && found->up)
+            return *found; // up is the last step below
         auto const port_name = vlan_gateway_port_name(config_);
         try {
             host_.add_veth({.host = {.name = port_name, .mac = random_port_mac()},
@@ -85,12 +91,14 @@ class bridge_device {
         } catch (std::system_error const& e) {
             if (e.code() != std::errc::file_exists) throw;
         }
-        on_failure(undo, "delete the interface " + name.str(), [name](Netlink& netlink) { delete_named(netlink, name); });
+        on_failure(undo, "delete the interface " + name.str(),
+                   [name](Netlink& netlink) { delete_named(netlink, name); });
         auto const port = host_.find_link(port_name);
         auto const gateway = host_.find_link(name);
         if (!port || !gateway)
-            throw cni::error{cni::code::internal, "could not make the VLAN's gateway interface " + name.str() +
-                                                      ": an interface " + port_name.str() + " is in the way"};
+            throw cni::error{cni::code::internal, "could not make the VLAN's gateway interface " +
+                                                      name.str() + ": an interface " + port_name.str() +
+                                                      " is in the way"};
         without_ipv6(host_, port_name);
         configure_vlans(host_, port->index, {.vlan = config_.vlan});
         host_.change_link(port->index, {.up = true});
@@ -109,7 +117,8 @@ class bridge_device {
     void forward(std::vector<cni::ip> const& ips) {
         for (auto family : {net::family::ipv4, net::family::ipv6}) {
             std::string const path{forwarding_sysctl(family)};
-            if (auto const now = first_gateway(ips, family) ? host_.sysctl(path) : std::nullopt; now && *now != "1")
+            if (auto const now = first_gateway(ips, family) ? host_.sysctl(path) : std::nullopt;
+                now && *now != "1")
                 host_.set_sysctl(path, "1");
         }
     }
@@ -121,7 +130,8 @@ class bridge_device {
 
     using hold = decltype(std::declval<Netlink&>().hold(std::declval<net::interface_name const&>()));
 
-    static std::vector<std::string> own_ports(bridge_config const& config, net::interface_name const& pod_port) {
+    static std::vector<std::string> own_ports(bridge_config const& config,
+                                              net::interface_name const& pod_port) {
         std::vector<std::string> names{pod_port.str()};
         if (config.vlan != 0 && config.gateway()) names.push_back(vlan_gateway_port_name(config).str());
         return names;
@@ -130,12 +140,15 @@ class bridge_device {
     void open(cni::rollback& undo) {
         auto found = held_device();
         if (!found || found->group == provisional)
-            on_failure(undo, "delete the bridge " + config_.bridge.str(), [name = config_.bridge](Netlink& netlink) {
-                if (auto const now = netlink.find_link(name); now && now->group == provisional) netlink.delete_link(now->index);
-            });
+            on_failure(undo, "delete the bridge " + config_.bridge.str(),
+                       [name = config_.bridge](Netlink& netlink) {
+                           if (auto const now = netlink.find_link(name); now && now->group == provisional)
+                               netlink.delete_link(now->index);
+                       });
         for (int attempt = 0; !found; ++attempt) {
             if (attempt == 10)
-                throw cni::error{cni::code::internal, "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
+                throw cni::error{cni::code::internal,
+                                 "the bridge " + config_.bridge.str() + " was deleted by somebody else"};
             make();
             found = held_device();
             if (found) try_sysctl(host_, interface_sysctl(net::family::ipv6, found->name, "accept_ra"), "0");
@@ -147,7 +160,8 @@ class bridge_device {
                              "failed to create bridge \"" + link_.name + "\": " + not_a_bridge(link_)};
         if (link_.group == provisional)
             undo.on_success([index = link_.index] { Netlink{}.change_link(index, {.group = 0}); });
-        else if (!link_.mac.is_zero()) // without ports, a bridge keeps the MAC address it took from the last one
+        else if (!link_.mac
+                      .is_zero()) // without ports, a bridge keeps the MAC address it took from the last one
             on_failure(undo, "give its MAC address back to the bridge " + link_.name,
                        [index = link_.index, mac = link_.mac](Netlink& netlink) {
                            if (auto const now = netlink.find_link(index); now && now->mac != mac)
@@ -191,7 +205,8 @@ class bridge_device {
         } catch (std::system_error const& e) {
             if (config_.vlans() && e.code() == std::errc::operation_not_supported)
                 throw cni::error{cni::code::internal,
-                                 "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), which `vlan` and "
+                                 "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING), "
+                                 "which `vlan` and "
                                  "`vlanTrunk` need; leave them out, or use another kernel"};
             if (e.code() != std::errc::file_exists) throw; // else another ADD was first
         }
@@ -203,13 +218,14 @@ class bridge_device {
         if (!others) return;
         if (!others->empty()) {
             if (!config_.forceAddress)
-                throw cni::error{cni::code::internal,
-                                 "failed to set bridge addr: " + gateway_conflict(device, gateway, others->front())};
+                throw cni::error{cni::code::internal, "failed to set bridge addr: " +
+                                                          gateway_conflict(device, gateway, others->front())};
             // Together and in their order: IPv4 addresses of a subnet are secondary to its first one, and go with it.
             on_failure(undo, "give its addresses back to " + device.name,
                        [index = device.index, others = *others](Netlink& netlink) {
                            for (auto const& other : others) netlink.delete_address(index, other);
-                           for (auto const& other : others) netlink.add_address(index, {.address = other, .no_dad = true});
+                           for (auto const& other : others)
+                               netlink.add_address(index, {.address = other, .no_dad = true});
                        });
             for (auto const& other : *others) host_.delete_address(device.index, other);
         }
@@ -224,8 +240,9 @@ class bridge_device {
             if (e.code() == std::errc::file_exists) return; // another ADD was first
             throw;
         }
-        on_failure(undo, "take " + gateway.str() + " from " + device.name,
-                   [index = device.index, gateway](Netlink& netlink) { netlink.delete_address(index, gateway); });
+        on_failure(
+            undo, "take " + gateway.str() + " from " + device.name,
+            [index = device.index, gateway](Netlink& netlink) { netlink.delete_address(index, gateway); });
         // A bridge that others made gets the lowest MAC address of its ports, and changes it with them: pods would lose their
         // gateway. Setting the one it has pins it. (Without ports it may have none yet.)
         if (device.index == link_.index && !mac_is_set_) {
@@ -239,27 +256,28 @@ class bridge_device {
         auto const before = host_.sysctl(path);
         if (!before || *before == "1") return;
         host_.set_sysctl(path, "1");
-        on_failure(undo, "restore " + path, [path, before](Netlink& netlink) { netlink.set_sysctl(path, *before); });
+        on_failure(undo, "restore " + path,
+                   [path, before](Netlink& netlink) { netlink.set_sysctl(path, *before); });
     }
 
     static void delete_named(Netlink& netlink, net::interface_name const& name) {
         if (auto const link = netlink.find_link(name)) netlink.delete_link(link->index);
     }
 
-    template <class F>
-    void on_failure(cni::rollback& undo, std::string what, F undo_change) {
-        undo.on_failure(place_, std::move(what), [held = hold_, alone = alone_, name = config_.bridge, own = own_ports_,
-                                                  undo_change] {
-            Netlink netlink;
-            if (!*alone) *alone = held->alone(); // one answer for all of a failed ADD's steps
-            if (!**alone) return;               // another ADD is using the bridge
-            auto const links = netlink.links();
-            auto const device = ranges::find(links, name.view(), &netlink::link::name);
-            auto const serves_others = [&](netlink::link const& link) {
-                return device != links.end() && link.master == device->index && !ranges::contains(own, link.name);
-            };
-            if (!ranges::any_of(links, serves_others)) undo_change(netlink);
-        });
+    template <class F> void on_failure(cni::rollback& undo, std::string what, F undo_change) {
+        undo.on_failure(place_, std::move(what),
+                        [held = hold_, alone = alone_, name = config_.bridge, own = own_ports_, undo_change] {
+                            Netlink netlink;
+                            if (!*alone) *alone = held->alone(); // one answer for all of a failed ADD's steps
+                            if (!**alone) return;                // another ADD is using the bridge
+                            auto const links = netlink.links();
+                            auto const device = ranges::find(links, name.view(), &netlink::link::name);
+                            auto const serves_others = [&](netlink::link const& link) {
+                                return device != links.end() && link.master == device->index &&
+                                       !ranges::contains(own, link.name);
+                            };
+                            if (!ranges::any_of(links, serves_others)) undo_change(netlink);
+                        });
     }
 
     Netlink& host_;
@@ -274,8 +292,8 @@ class bridge_device {
 
 /// Appends what of the bridge differs from what ADD made or found, given ADD's result. Promiscuous mode may be others' doing.
 template <netlink_backend Netlink>
-void check_bridge_device(Netlink& host, std::optional<netlink::link> const& bridge, bridge_config const& config,
-                         cni::result const& previous, findings& found) {
+void check_bridge_device(Netlink& host, std::optional<netlink::link> const& bridge,
+                         bridge_config const& config, cni::result const& previous, findings& found) {
     if (!bridge) {
         found.push_back("the bridge " + config.bridge.str() + " is missing");
         return;
@@ -297,13 +315,15 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
         return;
     }
     if (!device->up && config.vlan != 0) {
-        found.push_back("the VLAN's gateway interface " + device->name + " is down"); // and its other end without a carrier
+        found.push_back("the VLAN's gateway interface " + device->name +
+                        " is down"); // and its other end without a carrier
     } else if (config.vlan != 0) {
         auto const port = host.find_link(vlan_gateway_port_name(config));
         if (port)
             check_port(host, *port, bridge, {.vlan = config.vlan}, found);
         else
-            found.push_back("the bridge port of the VLAN's gateway interface " + device->name + " is missing");
+            found.push_back("the bridge port of the VLAN's gateway interface " + device->name +
+                            " is missing");
     }
     auto const addresses = host.addresses(device->index);
     for (cni::ip const& ip : previous.ips) {

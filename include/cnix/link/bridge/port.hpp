@@ -1,6 +1,6 @@
 #pragma once
-#include <cnix/concepts/settings.hpp>
 #include <cnix/concepts/netlink_backend.hpp>
+#include <cnix/concepts/settings.hpp>
 #include <cnix/link/bridge/config.hpp>
 
 #include <range/v3/algorithm/contains.hpp>
@@ -63,16 +63,17 @@ void check_port(Netlink& host, netlink::link const& port, std::optional<netlink:
     if (!actual) return;
     auto const compare = [&](std::string_view what, bool is, bool should) {
         if (is != should)
-            found.push_back(std::string{what} + " of " + subject + " is " + (is ? "on" : "off") + ", and should be " +
-                            (should ? "on" : "off"));
+            found.push_back(std::string{what} + " of " + subject + " is " + (is ? "on" : "off") +
+                            ", and should be " + (should ? "on" : "off"));
     };
     compare("hairpin mode", actual->hairpin, config.hairpinMode);
     compare("port isolation", actual->isolated, config.portIsolation);
     if (auto const wanted = wanted_vlans(config)) {
         auto const vlans = host.port_vlans(port.index);
         for (auto const& vlan : *wanted)
-            if (!ranges::contains(vlans, vlan)) found.push_back("VLAN " + std::to_string(vlan.vid) + " of " + subject +
-                                                                " is missing, or tagged otherwise");
+            if (!ranges::contains(vlans, vlan))
+                found.push_back("VLAN " + std::to_string(vlan.vid) + " of " + subject +
+                                " is missing, or tagged otherwise");
         for (auto const& vlan : vlans)
             if (!config.preserveDefaultVlan && !ranges::contains(*wanted, vlan.vid, &netlink::port_vlan::vid))
                 found.push_back(subject + " is in VLAN " + std::to_string(vlan.vid) + ", and should not be");
