@@ -55,14 +55,14 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
         host.change_link(port.index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
         configure_port(host, port.index, conf);
 
-        auto const pod_link = pod.run([&] {
-            Netlink inside;
-            auto const link = just_made(inside, attachment.interface);
+        auto [inside, pod_link] = pod.run([&] {
+            Netlink netlink;
+            auto const link = just_made(netlink, attachment.interface);
             if (!result.ips.empty())
-                configure_pod_interface(inside, link, result, conf.enabledad);
+                configure_pod_interface(netlink, link, result, conf.enabledad);
             else if (!conf.disableContainerInterface)
-                inside.change_link(link.index, {.up = true});
-            return link;
+                netlink.change_link(link.index, {.up = true});
+            return std::pair{std::move(netlink), link};
         });
         if (conf.macspoofchk) spoof_check_.add(attachment, host_name, pod_link.mac, undo);
 
@@ -72,7 +72,7 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
             device.add_gateways(vlan_gateway ? *vlan_gateway : device.link(), result.ips, undo);
         }
         if (!conf.disableContainerInterface) wait_operational(host, port.index);
-        if (!result.ips.empty()) pod.run([&] { announce<Netlink>(pod_link); });
+        if (!result.ips.empty()) announce(inside, pod_link); // a handle stays one of the pod's namespace
         if (conf.gateway()) device.forward(result.ips);
 
         report(result, attachment, device.link(), port, pod_link, vlan_gateway);

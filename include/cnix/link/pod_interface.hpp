@@ -132,8 +132,8 @@ void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::l
 /// Tells the neighbours the addresses' MAC address, by gratuitous ARP and an unsolicited neighbour advertisement: they may know it
 /// by a former pod's. The kernel did so when the interface came up (arp_notify, ndisc_notify), but its bridge port does not
 /// forward by then. It does so too when a MAC address is set, also to what it is (NETDEV_CHANGEADDR).
-template <netlink_backend Netlink> void announce(netlink::link const& link) {
-    Netlink{}.change_link(link.index, {.mac = link.mac});
+template <netlink_backend Netlink> void announce(Netlink& netlink, netlink::link const& link) {
+    netlink.change_link(link.index, {.mac = link.mac});
 }
 
 /// Whether the kernel's route is the wanted one; what the wanted one leaves open (0) may be anything.

@@ -113,7 +113,16 @@ struct in_a_pod {
         recording::journal::clear();
     }
     netlink::link eth0() { return *kernel.find_link("eth0"_ifname); }
-    std::string text() const { return recording::journal::text(); }
+    /// The commands, all of which are the pod's.
+    std::string text() const {
+        constexpr std::string_view there = "nsenter --net=/run/netns/pod ";
+        std::string all;
+        for (std::string const& line : recording::journal::lines()) {
+            CHECK_MESSAGE(line.starts_with(there), line);
+            all += line.substr(there.size()) + '\n';
+        }
+        return all;
+    }
     std::vector<std::string> missing(cni::result const& previous, unsigned interface = 0) {
         std::vector<std::string> found;
         link::check_pod_interface(kernel, eth0(), previous, interface, found);

@@ -1,4 +1,5 @@
 #pragma once
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/concepts/netlink_backend.hpp>
 #include <cnix/sys/errors.hpp>
 
@@ -46,6 +47,11 @@ struct network_namespace {
         return at == interfaces.end() ? nullptr : &at->second;
     }
 };
+
+/// What stands before a command that is to run there.
+inline std::string enter_command(network_namespace const& space) {
+    return space.path.empty() ? "" : "nsenter --net=" + recording::quoted(space.path) + ' ';
+}
 
 /// The network namespaces of a node that exists in memory only: the node's own and one a pod. One for the
 /// process. Holds to what rtnetlink answers as far as cnix asks it; carries no packet. Not thread safe.

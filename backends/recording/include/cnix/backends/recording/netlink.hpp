@@ -45,7 +45,7 @@ class netlink {
         made.link.vlan_filtering = bridge.vlan_filtering;
         made.mac_is_set = bridge.mac.has_value();
         kernel::self().add(*space_, made);
-        journal::append(commands::add_bridge(bridge));
+        note(commands::add_bridge(bridge));
     }
 
     void add_veth(nl::veth_spec const& veth) {
@@ -78,7 +78,7 @@ class netlink {
         peer.peer_namespace = space_;
         model.set_up(*space_, host, veth.host_up);
         model.set_master(*space_, host, veth.master);
-        journal::append(commands::add_veth(*space_, veth, peer_space == space_ ? "" : peer_space->path));
+        note(commands::add_veth(*space_, veth, peer_space == space_ ? "" : peer_space->path));
     }
 
     void change_link(nl::index index, nl::link_change const& change) {
@@ -113,7 +113,7 @@ class netlink {
         if (change.vlan_filtering) entry.link.vlan_filtering = *change.vlan_filtering;
         if (change.master) model.set_master(*space_, entry, *change.master);
         if (change.up) model.set_up(*space_, entry, *change.up);
-        for (std::string const& command : journalled) journal::append(command);
+        for (std::string const& command : journalled) note(command);
     }
 
     /// The model has one process.
@@ -129,7 +129,7 @@ class netlink {
         interface const* const found = space_->find(index);
         if (found == nullptr) return false;
         if (found->link.name == "lo") sys::throw_errno(EOPNOTSUPP, what);
-        journal::append("ip link delete dev " + commands::name_of(*space_, index));
+        note("ip link delete dev " + commands::name_of(*space_, index));
         kernel::self().remove(*space_, index);
         return true;
     }
@@ -147,7 +147,7 @@ class netlink {
         interface& entry = existing(index, what);
         if (entry.link.master == 0) sys::throw_errno(EOPNOTSUPP, what);
         entry.port = port;
-        journal::append(commands::change_port(*space_, index, port));
+        note(commands::change_port(*space_, index, port));
     }
     std::vector<nl::port_vlan> port_vlans(nl::index index) {
         std::string const what = "list the VLANs of the bridge port " + named(index);
@@ -168,13 +168,13 @@ class netlink {
         if (vlan.pvid)
             for (auto& [vid, other] : entry.vlans) other.pvid = false;
         entry.vlans[vlan.vid] = vlan;
-        journal::append(commands::port_vlan(*space_, "add", index, vlan));
+        note(commands::port_vlan(*space_, "add", index, vlan));
     }
     bool delete_port_vlan(nl::index index, nl::port_vlan const& vlan) {
         faults::call("delete the VLAN " + std::to_string(vlan.vid) + " of the bridge port " + named(index));
         interface* const entry = space_->find(index);
         if (entry == nullptr || entry->vlans.erase(vlan.vid) == 0) return false;
-        journal::append(commands::port_vlan(*space_, "del", index, vlan));
+        note(commands::port_vlan(*space_, "del", index, vlan));
         return true;
     }
 
@@ -198,7 +198,7 @@ class netlink {
         // Duplicate address detection ends at once here: nobody else is on the wire.
         entry.addresses.push_back({address, false, false});
         if (entry.link.up) kernel::self().add_connected(*space_, index, address);
-        journal::append(commands::add_address(*space_, index, spec));
+        note(commands::add_address(*space_, index, spec));
     }
     bool delete_address(nl::index index, net::prefix const& address) {
         faults::call("delete the address " + address.str() + " of " + named(index));
@@ -207,7 +207,7 @@ class netlink {
         if (std::erase_if(entry->addresses, [&](auto const& other) { return other.address == address; }) == 0)
             return false;
         kernel::self().remove_connected(*space_, index, address);
-        journal::append(commands::delete_address(*space_, index, address));
+        note(commands::delete_address(*space_, index, address));
         return true;
     }
 
@@ -234,14 +234,14 @@ class netlink {
         std::string const verb = first == space_->routes.end() ? "add"
                                  : made.dst.is_v4()            ? "prepend"
                                                                : "append";
-        journal::append(commands::route(*space_, verb, route));
+        note(commands::route(*space_, verb, route));
         space_->routes.insert(made.dst.is_v4() ? first : space_->routes.end(), made);
     }
     void replace_route(nl::route_spec const& route) {
         std::string const what = "replace the route " + route.dst.str();
         faults::call(what);
         nl::route_spec const made = resolved(route, what);
-        journal::append(commands::route(*space_, "replace", route));
+        note(commands::route(*space_, "replace", route));
         if (auto const first = first_in_slot(made); first != space_->routes.end())
             *first = made;
         else
@@ -257,7 +257,7 @@ class netlink {
                    (!route.scope || route.dst.is_v6() || other.scope == route.scope);
         });
         if (at == space_->routes.end()) return false;
-        journal::append(commands::route(*space_, "del", route));
+        note(commands::route(*space_, "del", route));
         space_->routes.erase(at);
         return true;
     }
@@ -275,7 +275,7 @@ class netlink {
         auto const& rules = space_->rules;
         if (std::find(rules.begin(), rules.end(), rule) != rules.end()) sys::throw_errno(EEXIST, what);
         kernel::add_rule(*space_, rule);
-        journal::append(commands::rule("add", rule));
+        note(commands::rule("add", rule));
     }
     bool delete_rule(nl::rule_spec const& rule) {
         faults::call("delete the policy rule of priority " + std::to_string(rule.priority));
@@ -289,7 +289,7 @@ class netlink {
         });
         if (at == space_->rules.end()) return false;
         space_->rules.erase(at);
-        journal::append(commands::rule("del", rule));
+        note(commands::rule("del", rule));
         return true;
     }
 
@@ -306,12 +306,12 @@ class netlink {
         existing(neighbour.device, what);
         erase_neighbour(neighbour);
         space_->neighbours.push_back(neighbour);
-        journal::append(commands::neighbour(*space_, "replace", neighbour));
+        note(commands::neighbour(*space_, "replace", neighbour));
     }
     bool delete_neighbour(nl::neighbour_spec const& neighbour) {
         faults::call("delete the neighbour " + neighbour.address.str());
         if (!erase_neighbour(neighbour)) return false;
-        journal::append(commands::neighbour(*space_, "del", neighbour));
+        note(commands::neighbour(*space_, "del", neighbour));
         return true;
     }
 
@@ -338,10 +338,16 @@ class netlink {
                 space.sysctls[root + interface.link.name + "/forwarding"] = text;
             for (char const* const all : {"all", "default"}) space.sysctls[root + all + "/forwarding"] = text;
         }
-        journal::append(commands::sysctl(path, text));
+        note(commands::sysctl(path, text));
     }
 
   private:
+    /// The handle's namespace is where the command runs, whichever is current by now.
+    void note(std::string const& command) {
+        journal::prefix const there{enter_command(*space_)};
+        journal::append(command);
+    }
+
     /// How an error text names an interface.
     std::string named(nl::index index) const {
         interface const* const found = space_->find(index);

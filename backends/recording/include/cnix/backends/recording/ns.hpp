@@ -30,7 +30,7 @@ class ns {
     int fd() const noexcept { return space_->descriptor; }
 
     template <class F> auto run(F&& f) -> decltype(f()) {
-        journal::prefix const inside{"nsenter --net=" + recording::quoted(space_->path) + ' '};
+        journal::prefix const inside{enter_command(*space_)};
         way_back const home{kernel::self().enter(*space_)};
         return std::forward<F>(f)();
     }
