@@ -1,6 +1,6 @@
 // A configuration that the compiler checks as the plugin would.
+#include <cnix/accepts.hpp>
 #include <cnix/concepts/nft_backend.hpp>
-#include <cnix/config/embedded.hpp>
 #include <cnix/ipam/host_local.hpp>
 #include <cnix/link/bridge.hpp>
 #include <cnix/nat/nftables.hpp>
@@ -20,16 +20,16 @@ constexpr std::string_view pods = R"({
   "isGateway": true,
   "ipam": { "type": "host-local", "subnet": "10.88.0.0/16" }
 })";
-constexpr auto verdict = config::judge(bridge::entry{pods, config::strict}.faults(), "pods.conf");
-static_assert(config::accepted<verdict>);
+static_assert(accepts<bridge>(pods));
 
-// FAIL misspelt: cnix: pods.conf:4:3: \$: unknown key `isGatway`, did you mean `isGateway`
+// FAIL misspelt: cnix: pods.conf:5:3: \$: unknown key `isGatway`, did you mean `isGateway`
 #ifdef CT_misspelt
 constexpr std::string_view misspelt = R"({
+  "cniVersion": "1.1.0",
   "name": "pods",
   "type": "bridge",
   "isGatway": true
 })";
-constexpr auto wrong = config::judge(bridge::entry{misspelt, config::strict}.faults(), "pods.conf");
-static_assert(config::accepted<wrong>);
+constexpr auto verdicts = config::judge_each(faults_of<bridge>(misspelt), "pods.conf");
+static_assert(config::accepted<verdicts>);
 #endif

@@ -40,8 +40,10 @@ template <class Policy> struct args_keys {
 struct ipam_type {
     config::text type;
 };
-struct ipam_type_key {
+template <bool Open> struct ipam_type_key {
+    static constexpr bool open = Open; ///< the entry's other keys are another plugin's
     std::optional<ipam_type> ipam;
+    CNIX_CONFIG_MEMBERS(ipam_type_key, ipam);
 };
 
 template <class Ipam> struct ipam_key {
@@ -71,10 +73,14 @@ template <class... Slots> class entry {
     /// Reads an entry. `source` and what it holds slices of must outlive the entry.
     constexpr explicit entry(std::string_view source, config::options how = config::lenient)
         : reading_{config::read<schema>(source, how)} {
-        if (!reading_.well_formed) return;
-        config::checker found{source, "$", reading_.faults};
-        entry_facts const facts{standard().cniVersion.text(), has_ipam()};
-        (check<Slots>(facts, found), ...);
+        if (reading_.well_formed) check_slots(source, "$", standard().cniVersion);
+    }
+    /// The entry that is the object `part` of a network configuration list `source`, which is JSON. `path` is its
+    /// place in it, from `$`; `version` the list's, which the runtime writes into each entry.
+    constexpr entry(std::string_view source, std::string_view part, std::string_view path,
+                    cni::version version, config::options how)
+        : reading_{config::read_part<schema>(source, part, path, how)} {
+        check_slots(source, path, version);
     }
 
     constexpr cni::network_config const& standard() const { return get<cni::network_config>(reading_.value); }
@@ -82,8 +88,11 @@ template <class... Slots> class entry {
 
     /// Without an `ipam` object, or without a type in it, the attachment is layer 2 only.
     constexpr bool has_ipam() const { return !ipam_type().empty(); }
+    /// What the runtime may tell it in `runtimeConfig`, if its `capabilities` ask.
+    static constexpr auto capabilities =
+        config::detail::layout<typename cnix::settings<Slots>::runtime_config_type...>::keys;
     constexpr std::string_view ipam_type() const {
-        auto const& key = get<detail::ipam_type_key>(reading_.value);
+        auto const& key = get<detail::ipam_type_key<alone>>(reading_.value);
         return key.ipam ? key.ipam->type.view() : std::string_view{};
     }
 
@@ -97,9 +106,11 @@ template <class... Slots> class entry {
     }
 
   private:
-    using schema =
-        config::all_of<cni::network_config, detail::ipam_type_key, typename detail::own_keys<Slots>::type...,
-                       detail::runtime_keys<Slots>..., detail::args_keys<Slots>...>;
+    /// An Ipam by itself finds its object in the entry of a plugin that it knows nothing of.
+    static constexpr bool alone = (is_ipam<Slots> && ...);
+    using schema = config::all_of<cni::network_config, detail::ipam_type_key<alone>,
+                                  typename detail::own_keys<Slots>::type..., detail::runtime_keys<Slots>...,
+                                  detail::args_keys<Slots>...>;
     static constexpr std::size_t first_own = 2; // by place, because two slots may share a config type
     template <class Policy> static constexpr std::size_t index_of = detail::index_of<Policy, Slots...>;
 
@@ -109,6 +120,12 @@ template <class... Slots> class entry {
             return own.ipam;
         else
             return own;
+    }
+
+    constexpr void check_slots(std::string_view source, std::string_view path, cni::version version) {
+        config::checker found{source, path, reading_.faults};
+        entry_facts const facts{version.text(), has_ipam()};
+        (check<Slots>(facts, found), ...);
     }
 
     template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
@@ -127,4 +144,3 @@ template <class... Slots> class entry {
 } // namespace cnix
 
 BOOST_HANA_ADAPT_STRUCT(cnix::detail::ipam_type, type);
-BOOST_HANA_ADAPT_STRUCT(cnix::detail::ipam_type_key, ipam);

@@ -1,7 +1,9 @@
 #pragma once
+#include <cnix/accepts.hpp>
 #include <cnix/cni/error_json.hpp>
 #include <cnix/cni/read_request.hpp>
 #include <cnix/plugin.hpp>
+#include <cnix/sys/fd.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -78,8 +80,24 @@ inline std::string help_text(std::string_view program) {
            " < network-configuration\n\n"
            "A CNI plugin: container runtimes call it with the CNI_* variables of the CNI spec\n"
            "(https://www.cni.dev/docs/spec/) and a network configuration on standard input.\n\n"
-           "  --help     this text\n"
-           "  --version  the version, and the CNI versions it speaks\n";
+           "  --check FILE...  what keeps the network configurations from working with this plugin;\n"
+           "                   exit status 1 if anything does\n"
+           "  --help           this text\n"
+           "  --version        the version, and the CNI versions it speaks\n";
+}
+
+/// Judges a file as the compiler does. `program` is the plugin's type.
+template <class Plugin> bool check_file(std::string_view program, std::string const& file) {
+    std::string text;
+    try {
+        text = cni::read_configuration(sys::open(file, O_RDONLY).get(), file);
+    } catch (std::exception const& e) {
+        print(stderr, std::string{program} + ": " + e.what() + '\n', 1);
+        return false;
+    }
+    auto const faults = faults_of<Plugin>(text, program);
+    for (config::fault const& one : faults) print(stderr, file + ':' + std::string{to_string(one)} + '\n', 1);
+    return faults.empty() && print(stdout, file + ": fits " + std::string{program} + '\n', 0) == 0;
 }
 
 } // namespace detail
@@ -94,6 +112,15 @@ template <class Plugin> int main(int argc, char** argv) {
         std::string_view const option = argv[1];
         if (option == "--help" || option == "-h") return detail::print(stdout, detail::help_text(program), 0);
         if (option == "--version") return detail::print(stdout, cni::about_text(program, CNIX_VERSION), 0);
+        if (option == "--check") {
+            if (argc == 2)
+                return detail::print(stderr, std::string{program} + ": --check needs the files to check\n",
+                                     1);
+            bool fit = true;
+            if constexpr (Plugin::well_formed)
+                for (int i = 2; i < argc; ++i) fit &= detail::check_file<Plugin>(program, argv[i]);
+            return fit ? 0 : 1;
+        }
         return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n",
                              1);
     }

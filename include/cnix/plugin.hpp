@@ -235,6 +235,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
     static constexpr bool well_formed = composable<Link, Ipam, Nat, Ns>;
     /// What its entry of a network configuration may hold.
     using entry = cnix::entry<Ipam, Link, Nat>;
+    /// Its `type` in a configuration, unless it is installed under another name.
+    static constexpr std::string_view name = Link::name;
 
     /// Gives `print` the result, in the configuration's version. If that throws, the ADD has failed as in any other step.
     template <std::invocable<std::string> Print> static void add(cni::request const& request, Print&& print) {
@@ -388,6 +390,9 @@ template <class Ipam> class ipam_plugin {
   public:
     static constexpr bool well_formed = ipam_policy<Ipam>;
     using entry = cnix::entry<Ipam>;
+    static constexpr bool ipam_only = true;
+    /// Its `ipam.type` in a configuration, unless it is installed under another name.
+    static constexpr std::string_view name = Ipam::type;
 
     template <std::invocable<std::string> Print> static void add(cni::request const& request, Print&& print) {
         call verb{request};

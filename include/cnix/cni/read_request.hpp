@@ -146,23 +146,28 @@ inline std::string environment_variable(char const* name) {
     return value == nullptr ? "" : value;
 }
 
-/// All of standard input, for read_request(); not more than config::max_size.
-inline std::string standard_input() {
+/// The text of a network configuration, up to its end. Throws error, code 5, if it cannot be read or is longer than
+/// config::max_size.
+inline std::string read_configuration(int descriptor, std::string const& name) {
     std::string text;
     char block[16384];
     for (;;) {
-        ssize_t const got = ::read(STDIN_FILENO, block, sizeof block);
+        ssize_t const got = ::read(descriptor, block, sizeof block);
         if (got == 0) return text;
         if (got < 0) {
             if (errno == EINTR) continue;
             throw error{code::io_failure,
-                        "error reading from stdin: " + std::generic_category().message(errno)};
+                        "error reading from " + name + ": " + std::generic_category().message(errno)};
         }
         text.append(block, static_cast<std::size_t>(got));
         if (text.size() > config::max_size)
-            throw error{code::io_failure, "error reading from stdin: a network configuration has at most " +
+            throw error{code::io_failure, "error reading from " + name +
+                                              ": a network configuration has at most " +
                                               std::to_string(config::max_size) + " bytes"};
     }
 }
+
+/// All of standard input, for read_request(); not more than config::max_size.
+inline std::string standard_input() { return read_configuration(STDIN_FILENO, "stdin"); }
 
 } // namespace cnix::cni

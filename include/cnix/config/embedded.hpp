@@ -12,8 +12,10 @@
 #include <cnix/config/read.hpp>
 #include <cnix/config/text.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cnix::config {
@@ -53,6 +55,20 @@ constexpr verdict judge(std::vector<fault> const& faults, std::string_view file 
         else if (code >= 0xC0)
             result.message[result.size++] = '?';
     }
+    return result;
+}
+
+/// A verdict for each fault, so that the compiler reports them one by one.
+struct verdicts {
+    std::size_t size = 0;
+    verdict each[max_faults]{};
+
+    constexpr bool ok() const { return size == 0; }
+};
+
+constexpr verdicts judge_each(std::vector<fault> const& faults, std::string_view file = {}) {
+    verdicts result;
+    for (fault const& one : faults) result.each[result.size++] = judge(std::vector<fault>{one}, file);
     return result;
 }
 
@@ -109,9 +125,23 @@ template <auto const& Verdict> struct accept<Verdict, false> : embedded_config_r
 
 #endif
 
+template <auto const& Verdicts, std::size_t Index> struct verdict_of {
+    static constexpr verdict value = Verdicts.each[Index];
+};
+
+template <auto const& Verdicts> consteval bool accept_each() {
+    return []<std::size_t... Index>(std::index_sequence<Index...>) {
+        return (accept<verdict_of<Verdicts, Index>::value>::value && ...);
+    }(std::make_index_sequence<Verdicts.size>{});
+}
+
 } // namespace detail
 
 /// True for a verdict without a fault; for another one a compile error with its text, wherever it is named.
 template <auto const& Verdict> constexpr inline bool accepted = detail::accept<Verdict>::value;
+/// The same, with an error for each of several verdicts.
+template <auto const& Verdicts>
+    requires std::same_as<decltype(Verdicts), verdicts const&>
+constexpr inline bool accepted<Verdicts> = detail::accept_each<Verdicts>();
 
 } // namespace cnix::config

@@ -204,6 +204,15 @@ template <class... Structs> struct layout {
             return false;
     }() || ...);
 
+    /// And it may take those of others for what they are, but not one that is nearly its own:
+    /// `static constexpr bool misspelt = true;`
+    static constexpr bool misspelt = ([] {
+        if constexpr (requires { Structs::misspelt; })
+            return bool{Structs::misspelt};
+        else
+            return false;
+    }() || ...);
+
     /// How many members have the key of member `First`; 0 if an earlier member has it, too.
     template <std::size_t First>
     static constexpr std::size_t sharers = [] {

@@ -305,7 +305,8 @@ class reader {
             in_.colon();
             std::size_t const found = find_key(fields::keys.data(), fields::size, key);
             if (found == fields::size) {
-                if (strict_ && !fields::open) unknown(here, key_at, key, fields::keys.data(), fields::size);
+                if (strict_ && (!fields::open || fields::misspelt))
+                    unknown(here, key_at, key, fields::keys.data(), fields::size, fields::open);
                 in_.skip();
             } else {
                 if (strict_ && seen[found]) duplicate(here, key_at, key);
@@ -348,11 +349,12 @@ class reader {
         add(fault_kind::duplicate_key, at, here, concat("duplicate key `", shown(key), '`'));
     }
     constexpr void unknown(frame const& here, char const* at, std::string_view key, key_name const* names,
-                           std::size_t size) {
+                           std::size_t size, bool open) {
         if (faults_.size() >= max_faults) return;
         text message = concat("unknown key `", shown(key), '`');
-        if (std::string_view const meant = nearest(names, size, key); !meant.empty())
-            message.append(concat(", did you mean `", meant, "`?"));
+        std::string_view const meant = nearest(names, size, key);
+        if (open && meant.empty()) return;
+        if (!meant.empty()) message.append(concat(", did you mean `", meant, "`?"));
         add(fault_kind::unknown_key, at, here, std::move(message));
     }
     constexpr void add(fault_kind kind, char const* at, frame const& here, text message) {

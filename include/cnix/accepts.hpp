@@ -1,0 +1,243 @@
+#pragma once
+// Whole configuration files against a composition, when it is compiled or when it runs.
+
+#include <cnix/cni/identifier.hpp>
+#include <cnix/cni/network_config.hpp>
+#include <cnix/cni/version.hpp>
+#include <cnix/config/embedded.hpp>
+#include <cnix/config/read.hpp>
+#include <cnix/entry.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace cnix {
+
+namespace detail {
+
+/// The keys of a network configuration list (CNI spec 1.1.0, "Configuration format"). Runtimes keep keys of their
+/// own beside them.
+struct list_keys {
+    static constexpr bool open = true;
+    static constexpr bool misspelt = true;
+
+    std::optional<cni::version> cniVersion;
+    std::optional<std::vector<cni::version>> cniVersions;
+    config::text name;
+    config::raw disableCheck;
+    config::raw disableGC;
+    bool loadOnlyInlinedPlugins = false;
+    std::optional<std::vector<config::raw>> plugins;
+};
+
+/// What every entry of a list has, whoever reads the rest of it.
+struct any_entry {
+    static constexpr bool open = true;
+
+    config::text type;
+    std::vector<config::entry<bool>> capabilities;
+    std::optional<ipam_type> ipam;
+};
+
+} // namespace detail
+} // namespace cnix
+
+BOOST_HANA_ADAPT_STRUCT(cnix::detail::list_keys, cniVersion, cniVersions, name, disableCheck, disableGC,
+                        loadOnlyInlinedPlugins, plugins);
+BOOST_HANA_ADAPT_STRUCT(cnix::detail::any_entry, type, capabilities, ipam);
+
+namespace cnix {
+
+namespace detail {
+
+// The plugins of containernetworking: those that make the container's interface, and those that work on what a
+// plugin before them made and refuse an ADD without its result.
+constexpr inline std::array<std::string_view, 8> makes_interface{"bridge",  "dummy", "host-device", "ipvlan",
+                                                                 "macvlan", "ptp",   "tap",         "vlan"};
+constexpr inline std::array<std::string_view, 6> needs_result{"bandwidth", "firewall", "portmap",
+                                                              "sbr",       "tuning",   "vrf"};
+
+constexpr bool among(auto const& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// One file. All faults go to one list, in the order of their places.
+template <class Plugin> class file_check {
+  public:
+    constexpr file_check(std::string_view text, std::string_view type) : text_{text}, type_{type} {}
+
+    constexpr std::vector<config::fault> faults() {
+        auto const whole = config::read<list_keys>(text_, config::strict);
+        if (!whole.well_formed || text_[text_.find_first_not_of(" \t\r\n")] != '{') return whole.faults;
+        bool const list = whole.value.plugins.has_value() || has_plugins_key();
+        if (list) {
+            faults_ = whole.faults;
+            check_list(whole.value);
+        } else {
+            check_single(whole.value);
+        }
+        config::detail::place(faults_, text_);
+        return std::move(faults_);
+    }
+
+  private:
+    /// Of an unreadable value, too.
+    constexpr bool has_plugins_key() const {
+        return config::locate(text_, "$.plugins") != config::locate(text_, "$");
+    }
+
+    constexpr void fault(std::string_view path, std::string_view message) {
+        config::checker{text_, "$", faults_}.fault(path, message);
+    }
+
+    constexpr void check_network(list_keys const& network) {
+        if (network.name.empty())
+            fault("name", "a network needs a `name`");
+        else if (!cni::network_name::valid(network.name))
+            fault("name",
+                  config::concat('`', network.name,
+                                 "` is not a name: write letters, digits, `_`, `.` and `-`, beginning "
+                                 "with a letter or digit"));
+        if (!network.cniVersion)
+            fault("cniVersion",
+                  "a configuration needs a `cniVersion`: without one it is of 0.1.0, which knows "
+                  "neither CHECK nor STATUS nor GC; write `1.0.0`, or the newest your runtime has");
+    }
+
+    constexpr void check_single(list_keys const& network) {
+        typename Plugin::entry const entry{text_, config::strict};
+        faults_ = entry.faults();
+        check_network(network);
+        auto const any = config::read<any_entry>(text_).value;
+        if (any.type.empty())
+            fault("type", config::concat("a plugin needs a `type`: `", type_, '`'));
+        else if (!is_own(any))
+            fault(own_key(),
+                  config::concat('`', type_of(any), "` is not this plugin, which is `", type_, '`'));
+        check_capabilities(any, "");
+    }
+
+    constexpr void check_list(list_keys const& network) {
+        check_network(network);
+        check_switch("disableCheck", network.disableCheck);
+        check_switch("disableGC", network.disableGC);
+        if (!network.plugins) return fault("plugins", "a list needs its plugins");
+        if (network.plugins->empty()) return fault("plugins", "a list needs at least one plugin");
+        std::vector<any_entry> entries;
+        for (std::size_t i = 0; i < network.plugins->size(); ++i) {
+            std::string_view const part = (*network.plugins)[i].json;
+            config::text const relative = config::concat("plugins[", i, ']');
+            config::text const path = config::concat("$.", relative);
+            auto any = config::read_part<any_entry>(text_, part, path, config::strict);
+            if (is_own(any.value)) {
+                typename Plugin::entry const entry{
+                    text_, part, path, network.cniVersion.value_or(cni::version{}), config::strict};
+                take(entry.faults());
+                check_capabilities(any.value, relative);
+            } else {
+                take(any.faults);
+                if (any.value.type.empty() && any.faults.empty())
+                    fault(config::concat(relative, ".type"), "a plugin needs a `type`");
+            }
+            entries.push_back(std::move(any.value));
+        }
+        check_chain(entries);
+    }
+
+    constexpr void check_chain(std::vector<any_entry> const& entries) {
+        bool own = false;
+        std::string_view made_by;
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            std::string_view const type = entries[i].type;
+            config::text const path = config::concat("plugins[", i, "].type");
+            bool const is_this = is_own(entries[i]);
+            if (among(needs_result, type) && i == 0)
+                fault(path,
+                      config::concat('`', type,
+                                     "` works on the interface of a plugin before it, and is the first; put "
+                                     "it behind the one that makes the interface"));
+            if (among(makes_interface, type) || (is_this && !ipam_only)) {
+                if (!made_by.empty() && (is_this || own))
+                    fault(path, config::concat('`', type, "` makes the container's interface, as `", made_by,
+                                               "` has before it; keep one of them"));
+                made_by = type;
+            }
+            own = own || is_this;
+        }
+        if (!own)
+            fault("plugins", config::concat("no plugin of the list is `", type_,
+                                            "`, the plugin that it is checked against",
+                                            ipam_only ? ", in `ipam.type`" : ""));
+    }
+
+    /// libcni takes the words, too (libcni/conf.go, NetworkConfFromBytes).
+    constexpr void check_switch(std::string_view key, config::raw const& value) {
+        if (value.empty() || value.json == "true" || value.json == "false" || value.json == R"("true")" ||
+            value.json == R"("false")")
+            return;
+        fault(key, "expected a boolean");
+    }
+
+    constexpr void check_capabilities(any_entry const& entry, std::string_view path) {
+        if (ipam_only) return; // they are the interface plugin's, too
+        for (auto const& [name, wanted] : entry.capabilities) {
+            bool known = !wanted;
+            config::text all;
+            for (auto const& key : Plugin::entry::capabilities) {
+                known = known || key.view() == name;
+                all.append(config::concat(all.empty() ? "`" : ", `", key.view(), '`'));
+            }
+            if (!known)
+                fault(config::concat(path, path.empty() ? "" : ".", "capabilities.", name),
+                      config::concat("the plugin has no capability `", name, "`; it has ",
+                                     all.empty() ? std::string_view{"none"} : all.view()));
+        }
+    }
+
+    static constexpr bool ipam_only = requires { requires Plugin::ipam_only; };
+    static constexpr std::string_view own_key() { return ipam_only ? "ipam.type" : "type"; }
+    static constexpr std::string_view type_of(any_entry const& entry) {
+        if (!ipam_only) return entry.type;
+        return entry.ipam ? entry.ipam->type.view() : std::string_view{};
+    }
+    constexpr bool is_own(any_entry const& entry) const { return type_of(entry) == type_; }
+
+    constexpr void take(std::vector<config::fault> const& more) {
+        for (config::fault const& one : more)
+            if (faults_.size() < config::max_faults) faults_.push_back(one);
+    }
+
+    std::string_view text_;
+    std::string_view type_;
+    std::vector<config::fault> faults_;
+};
+
+} // namespace detail
+
+/// All that keeps a configuration file (`.conf` with one plugin, `.conflist`) from working with the plugin when it is
+/// installed as `type`: syntax, keys that nobody reads, values, what the composition cannot do, the chain's order. Keys of the
+/// list's other plugins are not looked at, but for the spec's own.
+template <class Plugin>
+constexpr std::vector<config::fault> faults_of(std::string_view text, std::string_view type = Plugin::name) {
+    return detail::file_check<Plugin>{text, type}.faults();
+}
+
+/// Whether there is no fault. `static_assert(cnix::accepts<my_bridge>(text));`
+template <class Plugin> constexpr bool accepts(std::string_view text, std::string_view type = Plugin::name) {
+    return faults_of<Plugin>(text, type).empty();
+}
+
+/// The faults, one a line: `8:7: $.plugins[0]: unknown key `isGatway`, did you mean `isGateway`?` Empty if there is
+/// none.
+template <class Plugin>
+constexpr config::text explain(std::string_view text, std::string_view type = Plugin::name) {
+    return to_string(faults_of<Plugin>(text, type));
+}
+
+} // namespace cnix

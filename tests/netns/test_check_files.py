@@ -1,0 +1,79 @@
+"""`PLUGIN --check FILE...`: what keeps configurations from working with the plugin."""
+
+import json
+import subprocess
+
+import pytest
+
+GOOD = {"cniVersion": "1.0.0", "name": "pods", "plugins": [
+    {"type": "bridge", "isGateway": True, "ipMasq": True,
+     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/16"}]]}},
+    {"type": "portmap", "capabilities": {"portMappings": True}}]}
+
+
+@pytest.fixture
+def check(plugins, tmp_path):
+    """(exit status, lines of stdout, lines of stderr) of a plugin's --check in a directory with the files."""
+
+    def run(*names, plugin="bridge", **files):
+        for name, text in files.items():
+            (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        done = subprocess.run((plugins.path(plugin), "--check", *names), cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                              env={}, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+    return run
+
+
+def test_files_that_fit(check):
+    assert check("a", "b", a=json.dumps(GOOD), b=json.dumps(GOOD, indent=4)) == (0, ["a: fits bridge", "b: fits bridge"], [])
+
+
+def test_every_fault_of_every_file_is_told(check):
+    wrong = '{\n "cniVersion": "1.0.0",\n "name": "pods",\n "type": "bridge",\n "isGatway": true,\n "mtu": "1500"\n}\n'
+    assert check("wrong", "good", "empty", wrong=wrong, good=json.dumps(GOOD), empty="") == (1, ["good: fits bridge"], [
+        "wrong:5:2: $: unknown key `isGatway`, did you mean `isGateway`?",
+        "wrong:6:9: $.mtu: expected an integer, found a string",
+        "empty:1:1: the text ends where a value is expected"])
+
+
+@pytest.mark.parametrize("plugin, text", (
+    ("bridge-iptables", "no plugin of the list is `bridge-iptables`"),
+    ("bridge-delegate", "no plugin of the list is `bridge-delegate`")))
+def test_another_plugins_file(check, plugin, text):
+    status, _, errors = check("a", plugin=plugin, a=json.dumps(GOOD))
+    assert status == 1 and text in errors[0]
+
+
+def test_host_local_checks_its_object_of_any_plugin(check):
+    config = {"cniVersion": "1.0.0", "name": "n", "type": "ptp", "ipMasq": True,
+              "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/16", "rangeStar": "10.1.0.5"}]]}}
+    status, _, errors = check("a", plugin="host-local", a=json.dumps(config))
+    assert status == 1 and "did you mean `rangeStart`?" in errors[0] and len(errors) == 1
+
+
+def test_what_the_composition_cannot_do(check):
+    config = {"cniVersion": "1.0.0", "name": "n", "type": "bridge", "ipMasq": True, "ipMasqBackend": "iptables",
+              "ipam": {"type": "dhcp"}}
+    status, _, errors = check("a", a=json.dumps(config))
+    assert status == 1
+    assert any("$.ipMasqBackend" in line and "bridge-iptables" in line for line in errors)
+    assert any("$.ipam.type" in line and "bridge-delegate" in line for line in errors)
+
+
+def test_hostile_files(check, tmp_path):
+    deep = "[" * 100_000
+    status, _, errors = check("binary", "deep", "long", "none", ".", "/dev/zero", "secret\nname",
+                              binary=bytes(range(256)), deep=deep, long=" " * (5 << 20), **{"secret\nname": "{"})
+    assert status == 1
+    assert [line.split(": ")[0] for line in errors if line.startswith(("binary:", "deep:"))] == ["binary:1:1", "deep:1:33"]
+    for text in ("error reading from long: a network configuration has at most 4194304 bytes",
+                 'open the file "none": No such file or directory', "error reading from .: Is a directory",
+                 "error reading from /dev/zero: a network configuration has at most 4194304 bytes"):
+        assert any(text in line for line in errors), text
+
+
+
+
+def test_no_files(check):
+    assert check() == (1, [], ["bridge: --check needs the files to check"])
