@@ -1,0 +1,33 @@
+# Components: `plugins` for nodes, `dev` for those who build their own.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(CNIX_PLUGIN_DIR /opt/cni/bin CACHE STRING "Where plugins are installed; relative paths are below the prefix")
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/cnix) # nothing in it depends on the architecture
+
+install(TARGETS cnix EXPORT cnixTargets FILE_SET HEADERS COMPONENT dev)
+install(EXPORT cnixTargets NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
+# A file for each backend: cnixConfig.cmake takes those whose system libraries it finds.
+foreach(backend libnl nftables libnftables iptables recording)
+  if(TARGET cnix_${backend})
+    install(TARGETS cnix_${backend} EXPORT cnix-${backend} FILE_SET HEADERS COMPONENT dev)
+    install(EXPORT cnix-${backend} NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
+  endif()
+endforeach()
+
+set(CNIX_RECORDING recording)
+if(TARGET cnix::iptables) # it has its SHA-512
+  set(CNIX_RECORDING recording:iptables)
+endif()
+file(GLOB modules CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_CURRENT_LIST_DIR}/Cnix*)
+set(CNIX_MODULES ${modules})
+list(FILTER CNIX_MODULES INCLUDE REGEX "\\.cmake$")
+list(JOIN CNIX_MODULES " " CNIX_MODULES)
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/cnixConfig.cmake.in ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
+  INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+list(TRANSFORM modules PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
+              ${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
+  DESTINATION ${package_dir} COMPONENT dev)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)

@@ -1,0 +1,204 @@
+"""The package as it is installed, and projects that use it."""
+
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from package.conftest import PLUGINS, ROOT, build, configure, run
+
+pytestmark = pytest.mark.xdist_group("package")  # the fixtures are made once
+DATA = "usr/share"
+
+
+def write_project(directory: Path, *lines: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(("cmake_minimum_required(VERSION 3.25)", "project(p LANGUAGES CXX)", *lines, ""))
+    (directory / "CMakeLists.txt").write_text(text)
+    return directory
+
+
+def use_package(tmp_path: Path, staged: Path, *lines: str, options: tuple[str, ...] = (), components: str = ""):
+    """Configures a project with the package; gives the run and the build tree."""
+    source = write_project(tmp_path / "source", f"find_package(cnix CONFIG REQUIRED {components})", *lines)
+    done = configure(source, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr", *options, check=False)
+    return done, tmp_path / "build"
+
+
+def link_lines(tree: Path) -> dict[str, str]:
+    """What each target is linked with: options and libraries."""
+    text = (tree / "build.ninja").read_text()
+    lines = {}
+    for block in re.findall(r"^build \S+: CXX_EXECUTABLE_LINKER__(?:.+\n)+", text, re.MULTILINE):
+        name = re.search(r"LINKER__([\w-]+?)_(?:Debug|Release|)? ", block)[1]
+        lines[name] = " ".join(re.findall(r"^  LINK_(?:FLAGS|LIBRARIES) = (.*)$", block, re.MULTILINE))
+    return lines
+
+
+def text_of(done: subprocess.CompletedProcess) -> str:
+    return re.sub(r"\s+", " ", done.stdout + done.stderr)
+
+
+# Installing
+
+
+def test_plugins_are_where_cni_looks(staged):
+    for name in PLUGINS:
+        plugin = staged / "opt/cni/bin" / name
+        assert plugin.stat().st_mode & 0o777 == 0o755
+        assert run(plugin, "--version").stdout.startswith(f"CNI {name} plugin ")
+
+
+def test_documents(staged):
+    assert (staged / DATA / "doc/cnix/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert (staged / DATA / "doc/cnix-plugins/LICENSE").exists() and (staged / DATA / "doc/cnix-plugins/NOTICE").exists()
+    example = (staged / DATA / "doc/cnix-plugins/examples/bridge.conflist").read_text()
+    assert example == (ROOT / "plugins/bridge/example.conflist").read_text()
+
+
+def test_every_header_is_installed(staged):
+    roots = [ROOT / "include", *(ROOT / "backends").glob("*/include")]
+    wanted = {str(header.relative_to(root)) for root in roots for header in root.rglob("*.hpp")}
+    assert {str(header.relative_to(staged / "usr/include")) for header in (staged / "usr/include").rglob("*.hpp")} == wanted
+
+
+def test_plugin_directory_below_the_prefix(built, tmp_path):
+    tree = built("-DCNIX_PLUGIN_DIR=lib/cni")
+    run("cmake", "--install", tree, "--prefix", tmp_path, "--component", "plugins")
+    assert {path.name for path in (tmp_path / "lib/cni").iterdir()} == set(PLUGINS)
+    assert not (tmp_path / "include").exists() and not (tmp_path / "share/cmake").exists()
+
+
+def test_no_path_of_the_build_machine(staged):
+    files = [path for path in staged.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    for path in files:
+        content = path.read_bytes()
+        assert str(ROOT).encode() not in content, path
+        if path.suffix == ".cmake":
+            assert not re.search(rb"/usr/(?:lib|include)|x86_64-linux-gnu", content), path
+
+
+# Using
+
+
+def test_consumer_is_built_from_the_package(consumer):
+    tree = consumer("-DCMAKE_CXX_FLAGS=-O0")
+    build(tree)
+    assert run(tree / "my-bridge", "--version").stdout.startswith("CNI my-bridge plugin ")
+    assert run(tree / "site-ipam").stdout == "well formed\n"
+    for plugin in ("my-bridge", "site-ipam"):
+        assert "INTERP" not in run("readelf", "--program-headers", "--wide", tree / plugin).stdout, "not static"
+
+
+def test_package_subdirectory_and_fetched_content_are_the_same(consumer):
+    trees = {source: consumer(source=source) for source in ("package", "subdirectory", "fetch")}
+    facts = {source: (tree / "facts").read_text().replace(str(tree), "BUILD") for source, tree in trees.items()}
+    assert "my-bridge CNIX_PLUGIN: my_bridge\n" in facts["package"]
+    assert "my-bridge CNIX_HEADER: BUILD/cnix_plugins/my-bridge.hpp\n" in facts["package"]
+    assert "my-cni CNIX_PLUGIN: site::plain_ipam\nmy-cni CNIX_TYPE: site-ipam\n" in facts["package"]
+    assert f"my-cni CNIX_HEADER: {ROOT}/tests/package/consumer/composition.hpp\n" in facts["package"]
+    assert facts["subdirectory"] == facts["package"] and facts["fetch"] == facts["package"]
+    lines = [link_lines(tree) for tree in trees.values()]
+    assert set(lines[0]) == {"my-bridge", "my-cni"} and lines[0] == lines[1] == lines[2]
+    for file in ("my-bridge.hpp", "my-bridge.cpp"):
+        assert len({(tree / "cnix_plugins" / file).read_text() for tree in trees.values()}) == 1
+
+
+def test_a_subdirectory_installs_and_builds_nothing_of_its_own(consumer, tmp_path):
+    tree = consumer(source="subdirectory")
+    run("cmake", "--install", tree, "--prefix", tmp_path, env={"PATH": "/usr/bin:/bin", "DESTDIR": str(tmp_path)})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# The words of a generated composition, and what they compile.
+
+COMBINATIONS = [dict(zip(("IPAM", "NAT", "SPOOF_CHECK", "NFT"), words)) for words in itertools.product(
+    ("host-local", "delegate"), ("nftables", "iptables", "none"), ("nftables", "none"), ("nftables", "libnftables"))
+    if words[1:] not in {("iptables", "none", "libnftables"), ("none", "none", "libnftables")}]
+
+
+def test_every_combination_links_what_its_slots_use(staged, tmp_path):
+    calls = []
+    for number, words in enumerate(COMBINATIONS):
+        used = words if words["NAT"] == "nftables" or words["SPOOF_CHECK"] == "nftables" else {**words, "NFT": ""}
+        options = " ".join(f"{keyword} {word}" for keyword, word in used.items() if word)
+        calls.append(f"cnix_add_plugin(p{number} LINK bridge {options})\n"
+                     f"get_target_property(libraries p{number} LINK_LIBRARIES)\n"
+                     f'file(APPEND ${{CMAKE_BINARY_DIR}}/libraries "${{libraries}}\\n")')
+    done, tree = use_package(tmp_path, staged, *calls)
+    assert done.returncode == 0, done.stderr
+    lines = link_lines(tree)
+    for number, (words, libraries) in enumerate(zip(COMBINATIONS, (tree / "libraries").read_text().splitlines(), strict=True)):
+        nft = words["NFT"] if "nftables" in (words["NAT"], words["SPOOF_CHECK"]) else None
+        wanted = {"cnix::cnix", "cnix::libnl", *({f"cnix::{nft}"} if nft else ()),
+                  *({"cnix::iptables"} if words["NAT"] == "iptables" else ())}
+        assert set(libraries.split(";")) == wanted, words
+        header = (tree / f"cnix_plugins/p{number}.hpp").read_text()
+        assert f"cnix::ipam::{words['IPAM'].replace('-', '_')}," in header and f"cnix::nat::{words['NAT']}" in header
+        assert ("spoof_check" in header) == (words["SPOOF_CHECK"] == "nftables")
+        assert ("-static " in lines[f"p{number}"]) == (nft != "libnftables"), words
+        assert ("libnettle" in lines[f"p{number}"]) == (words["NAT"] == "iptables"), words
+
+
+def test_generated_headers_are_plugins(staged, tmp_path):
+    """Each word in at least one composition that the compiler takes."""
+    names = {"default": "default_plugin", "in-process": "in_process", "plain": "plain"}
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/every.cpp").write_text("".join(f'#include "{target}.hpp"\n' for target in names) +
+                                               "".join(f"static_assert({name}::well_formed);\n" for name in names.values()))
+    done, tree = use_package(
+        tmp_path, staged,
+        "cnix_add_plugin(default LINK bridge IPAM delegate NAT iptables SPOOF_CHECK none)",
+        "cnix_add_plugin(in-process LINK bridge IPAM host-local NAT nftables NS setns NFT libnftables)",
+        "cnix_add_plugin(plain LINK bridge IPAM host-local NAT none SPOOF_CHECK nftables)",
+        "add_library(every OBJECT every.cpp)",
+        "target_link_libraries(every PRIVATE cnix::libnl cnix::libnftables cnix::iptables)",
+        "target_include_directories(every PRIVATE ${CMAKE_BINARY_DIR}/cnix_plugins)")
+    assert done.returncode == 0, done.stderr
+    build(tree, "every")
+
+
+# What makes a plugin dynamic
+
+CALL = "cnix_add_plugin(p LINK bridge IPAM host-local NAT nftables{})"
+DYNAMIC = {"DYNAMIC": ((CALL.format(" DYNAMIC"),), ()),
+           "sanitizer": ((CALL.format(""),), ("-DCMAKE_CXX_FLAGS=-fsanitize=address",)),
+           "directory's sanitizer": (("add_link_options(-fsanitize=undefined)", CALL.format("")), ()),
+           "linked afterwards": ((CALL.format(""), "target_link_libraries(p PRIVATE cnix::libnftables)"), ()),
+           "shared libnl": ((CALL.format(""),), ("-DLIBNL_LIBRARY=/usr/lib/libnl-3.so",))}
+
+
+@pytest.mark.parametrize("lines, options", DYNAMIC.values(), ids=DYNAMIC)
+def test_not_static(staged, tmp_path, lines, options):
+    done, tree = use_package(tmp_path, staged, *lines, options=options)
+    assert done.returncode == 0, done.stderr
+    assert "-static" not in link_lines(tree)["p"] and "--gc-sections" in link_lines(tree)["p"]
+
+
+# What the package lacks
+
+WITHOUT_LIBNL = ("-DLIBNL_INCLUDE_DIR=",)
+
+
+def test_missing_system_library(staged, tmp_path):
+    done, _ = use_package(tmp_path, staged, CALL.format(""), options=WITHOUT_LIBNL)
+    assert "cnix_add_plugin(p): there is no target cnix::libnl" in text_of(done) and "libnl-3-dev" in text_of(done)
+
+
+def test_missing_component(staged, tmp_path):
+    done, _ = use_package(tmp_path, staged, components="COMPONENTS iptables", options=WITHOUT_LIBNL)
+    assert done.returncode != 0 and "cnix has no backend `iptables` here:" in text_of(done), text_of(done)
+
+
+def test_unknown_component(staged, tmp_path):
+    done, _ = use_package(tmp_path, staged, components="COMPONENTS netlink")
+    assert done.returncode != 0 and "cnix has no backend `netlink` here:" in text_of(done), text_of(done)
+
+
+def test_another_version_is_refused(staged, tmp_path):
+    source = write_project(tmp_path, "find_package(cnix 0.2 CONFIG REQUIRED)")
+    done = configure(source, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr", check=False)
+    assert done.returncode != 0 and 'compatible with requested version "0.2"' in text_of(done)
