@@ -18,15 +18,11 @@ set(CNIX_RECORDING recording)
 if(TARGET cnix::iptables) # it has its SHA-512
   set(CNIX_RECORDING recording:iptables)
 endif()
-file(GLOB modules CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_LIST_DIR} ${CMAKE_CURRENT_LIST_DIR}/Cnix*)
-set(CNIX_MODULES ${modules})
-list(FILTER CNIX_MODULES INCLUDE REGEX "\\.cmake$")
-list(JOIN CNIX_MODULES " " CNIX_MODULES)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/cnixConfig.cmake.in ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-list(TRANSFORM modules PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+file(GLOB modules CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/Cnix*)
 install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
               ${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT dev)

@@ -69,6 +69,20 @@ def test_backend_that_is_not_there(tmp_path, call, backend):
     assert "libnl-3-dev" in said and "There are: none" in said
 
 
+def test_every_word_is_documented():
+    module = (ROOT / "cmake/CnixAddPlugin.cmake").read_text()
+    values = dict(re.findall(r"^  set\(([A-Z_]+) (.+)\)$", module[module.index("function(_cnix_values"):], re.MULTILINE))
+    table = {}
+    for line in (ROOT / "docs/cmake.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if line.startswith("| `") and len(cells) == 6:
+            table |= {option: re.findall(r"`([^`]+)`", cells[2]) for option in re.findall(r"`([^`]+)`", cells[1])}
+    assert {"LINK", "SOURCES", "OUTPUT_NAME"} < set(values)
+    assert {"DYNAMIC", *values} == set(table)
+    for option, words in values.items():
+        assert table[option] == ([] if words.startswith('"') else words.split()), option
+
+
 def test_without_cxx(tmp_path):
     assert "C++ is not enabled; write project(... LANGUAGES CXX)" in refused(tmp_path, f"p {POLICIES}", "")
 
