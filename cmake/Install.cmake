@@ -26,4 +26,6 @@ file(GLOB modules CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/Cnix*)
 install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
               ${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT dev)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/cnix-new.in ${PROJECT_BINARY_DIR}/package/cnix-new @ONLY)
+install(PROGRAMS ${PROJECT_BINARY_DIR}/package/cnix-new TYPE BIN COMPONENT dev)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)

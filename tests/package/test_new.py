@@ -1,0 +1,100 @@
+"""cnix-new, from the installed package: what it writes, and what it refuses."""
+
+import json
+import re
+
+import pytest
+
+from package.conftest import ROOT, build, configure, run
+
+pytestmark = pytest.mark.xdist_group("package")
+
+
+def tree(directory) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
+
+
+WRONG = {
+    (): "no directory; write cnix-new DIRECTORY, or cnix-new --help",
+    ("",): "the directory's name is empty",
+    ("a", "b"): "more than one directory: 'a' and 'b'",
+    ("a", "--firewall", "none"): "unknown option --firewall; the options are --name, --link, --ipam, --nat, --ns and --spoof-check",
+    ("a", "--link", "brigde"): "--link 'brigde' is unknown; it is one of: bridge",
+    ("a", "--ipam", "dhcp"): "--ipam 'dhcp' is unknown; it is one of: host-local delegate",
+    ("a", "--nat", "nft"): "--nat 'nft' is unknown; it is one of: nftables iptables none",
+    ("a", "--nat", "nftables iptables"): "--nat 'nftables iptables' is unknown",
+    ("a", "--ns", "fork"): "--ns 'fork' is unknown; it is one of: setns",
+    ("a", "--spoof-check", "iptables"): "--spoof-check 'iptables' is unknown; it is one of: nftables none",
+    ("a", "--nat"): "--nat has no value; it is one of: nftables iptables none",
+    ("a", "--ipam", "--nat", "none"): "--ipam has no value; it is one of: host-local delegate",
+    ("a", "--nat", "none", "--nat", "none"): "--nat is given twice; leave one",
+    ("a", "--name", "../x"): "'../x' cannot be a plugin's file name",
+    ("a b",): "'a b' cannot be a plugin's file name",
+    ("test",): "'test' is a target of CMake's own; give another name with --name",
+    ("nowhere/a",): "there is no directory {}/nowhere; make it before",
+    ("there",): "{}/there is there already; nothing is overwritten",
+    ("there/",): "{}/there is there already; nothing is overwritten",
+    ("dangling",): "{}/dangling is there already; nothing is overwritten",
+    (".",): "cannot be a plugin's file name",
+}
+
+
+@pytest.mark.parametrize("arguments, message", WRONG.items(), ids=[" ".join(one) or "nothing" for one in WRONG])
+def test_refused(staged, tmp_path, arguments, message):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    done = run(staged / "usr/bin/cnix-new", *arguments, check=False, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("cnix-new: ") and message.format(tmp_path) in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before, "something is left behind"
+
+
+def test_nothing_is_left_where_it_cannot_be_written(staged, tmp_path):
+    done = run(staged / "usr/bin/cnix-new", "/proc/a", check=False)
+    assert done.returncode == 2 and "cannot write to /proc" in done.stderr
+
+
+def test_what_is_there_is_left_alone(staged, tmp_path):
+    run(staged / "usr/bin/cnix-new", "mine", cwd=tmp_path)
+    before = tree(tmp_path)
+    assert run(staged / "usr/bin/cnix-new", "mine", "--nat", "none", check=False, cwd=tmp_path).returncode == 2
+    assert tree(tmp_path) == before
+
+
+def test_project(staged, tmp_path):
+    done = run(staged / "usr/bin/cnix-new", "my bridge's", "--name", "my-bridge", "--ipam", "delegate", "--nat", "none",
+               "--spoof-check", "none", cwd=tmp_path)
+    assert f"-DCMAKE_PREFIX_PATH={staged}/usr" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["my bridge's"]
+    files = tree(tmp_path / "my bridge's")
+    assert set(files) == {".gitignore", "CMakeLists.txt", "net.d/10-my-bridge.conflist"}
+    assert "find_package(cnix 0.1 CONFIG REQUIRED)" in files["CMakeLists.txt"]
+    call = "cnix_add_plugin(my-bridge LINK bridge IPAM delegate NAT none NS setns SPOOF_CHECK none)"
+    assert call in files["CMakeLists.txt"]
+    plugin = json.loads(files["net.d/10-my-bridge.conflist"])["plugins"][0]
+    assert plugin["type"] == "my-bridge" and "ipMasq" not in plugin
+
+
+def test_words_are_those_of_cnix_add_plugin():
+    script = (ROOT / "cmake/cnix-new.in").read_text()
+    module = (ROOT / "cmake/CnixAddPlugin.cmake").read_text()
+    words = re.search(r"declare -A words=\((.+)\)", script)[1]
+    taken = {option: (quoted or bare) for option, quoted, bare in re.findall(r"\[([\w-]+)\]=(?:'([^']+)'|(\w+))", words)}
+    assert set(taken) == {"link", "ipam", "nat", "ns", "spoof-check"}
+    for option, values in taken.items():
+        assert f"set({option.upper().replace('-', '_')} {values})" in module
+
+
+@pytest.mark.skipif(not (ROOT / "cmake/CnixCheckConfig.cmake").exists(), reason="cnix_check_config is not there")
+def test_project_builds_tests_and_checks(staged, tmp_path):
+    run(staged / "usr/bin/cnix-new", "my-bridge", cwd=tmp_path)
+    project = tmp_path / "my-bridge"
+    configure(project, project / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr", "-DCMAKE_BUILD_TYPE=Debug")
+    build(project / "build")
+    done = run("ctest", "--test-dir", project / "build", "--no-tests=error")
+    assert "100% tests passed" in done.stdout
+    example = project / "net.d/10-my-bridge.conflist"
+    example.write_text(example.read_text().replace("ipMasq", "ipMask"))
+    done = run("cmake", "--build", project / "build", check=False)
+    assert done.returncode != 0 and "ipMask" in done.stdout + done.stderr
