@@ -86,7 +86,6 @@ def test_words_are_those_of_cnix_add_plugin():
         assert f"set({option.upper().replace('-', '_')} {values})" in module
 
 
-@pytest.mark.skipif(not (ROOT / "cmake/CnixCheckConfig.cmake").exists(), reason="cnix_check_config is not there")
 def test_project_builds_tests_and_checks(staged, tmp_path):
     run(staged / "usr/bin/cnix-new", "my-bridge", cwd=tmp_path)
     project = tmp_path / "my-bridge"

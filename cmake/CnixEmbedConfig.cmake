@@ -1,0 +1,18 @@
+# Run by cnix_check_config: writes OUTPUT, which checks FILE, shown as SHOWN, against the composition PLUGIN, installed as TYPE.
+file(SIZE "${FILE}" size)
+if(size GREATER 4194304) # config::max_size
+  message(FATAL_ERROR "cnix: ${SHOWN}: a network configuration has at most 4194304 bytes, this file has ${size}")
+endif()
+file(READ "${FILE}" bytes HEX)
+string(REGEX REPLACE "(..)" "\\\\x\\1" bytes "${bytes}") # any byte, whatever it would mean to the compiler
+string(REPLACE "\\x0a" "\\x0a\"\n    \"" bytes "${bytes}") # a line for each of the file's
+string(REPLACE "\\" "\\\\" shown "${SHOWN}")
+string(REPLACE "\"" "\\\"" shown "${shown}")
+file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT [[
+namespace cnix_configuration_@INDEX@ {
+constexpr char text[] =
+    "@bytes@";
+constexpr auto verdicts = cnix::config::judge_each(cnix::faults_of<::@PLUGIN@>({text, sizeof text - 1}, "@TYPE@"), "@shown@");
+static_assert(cnix::config::accepted<verdicts>);
+} // namespace cnix_configuration_@INDEX@
+]])
