@@ -16,7 +16,7 @@ namespace cnix::nft {
 /// process changed what it counted on is made anew from what is there now. The last failure is thrown.
 template <class Attempt> void retry(Attempt&& attempt) {
     // Each failure means that another process got on. One for want of rights or of kernel support costs as
-    // many refused transactions, of half a millisecond.
+    // many refused transactions: of half a millisecond, or of 4 where nft is started.
     constexpr int attempts = 10;
     for (int i = 0;; ++i) {
         try {

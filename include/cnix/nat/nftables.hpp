@@ -124,18 +124,26 @@ template <nft_backend Nft> class nftables {
     void status(settings<nftables> const& settings, findings& found) {
         if (!settings.config.ipMasq) return;
         try {
-            nft_.dry_run(make(*cni::network_name::parse("status"), 0));
+            // All of it: another network's last pod may take the table away meanwhile.
+            nft_.dry_run(layout::make_table() + layout::make_network(*cni::network_name::parse("status")));
         } catch (std::exception const& e) {
             found.push_back(std::string{"masquerading with nftables would fail: "} + e.what());
         }
     }
 
   private:
-    /// The first attempt counts on a table that is there: to remake rules would make the kernel wait as
-    /// above.
+    /// The first attempt counts on a table that looks whole: to remake rules would make the kernel wait as above.
     std::string make(cni::network_name const& network, int attempt) {
-        bool const rely = attempt == 0 && nft_.find_chain(layout::table, layout::outbound);
+        bool const rely = attempt == 0 && is_whole();
         return (rely ? "" : layout::make_table()) + layout::make_network(network);
+    }
+    /// As far as two questions tell: a table that was flushed, or lacks a chain, is not.
+    bool is_whole() {
+        auto const outbound = nft_.find_chain(layout::table, layout::outbound);
+        if (!outbound || outbound->references == 0) return false;
+        auto const plan = layout::postrouting_plan();
+        auto const postrouting = nft_.find_chain(layout::table, plan.name);
+        return postrouting && *postrouting == plan.hook;
     }
     static std::string add_subnets(cni::network_name const& network, std::set<net::prefix> const& subnets) {
         std::string script;

@@ -229,6 +229,25 @@ TEST_CASE("2,000 pods in one map") {
     CHECK(ruleset() == "");
 }
 
+TEST_CASE("a network's first pod repairs the table, and status looks at all of it") {
+    auto const a = laws::attachment("mynet", "c1"), b = laws::attachment("other", "c2");
+    auto const of_a = laws::result({"10.1.0.5/16"}), of_b = laws::result({"10.2.0.5/16"});
+    for (std::string const damage : {"flush table inet cnix\n", "delete chain inet cnix postrouting\n"}) {
+        CAPTURE(damage);
+        add(a, of_a);
+        nft(damage);
+        add(b, of_b);
+        CHECK(check(b, of_b) == findings{});
+        nft("delete table inet cnix\n");
+    }
+    nft("add table inet cnix\nadd chain inet cnix outbound\nadd chain inet cnix x\n"
+        "add rule inet cnix x goto outbound\nadd map inet cnix pods4 { type ipv4_addr : mark; }\n");
+    findings found;
+    nat_nftables{}.status(masquerading(), found);
+    CHECK(found.size() == 1);
+    nft("delete table inet cnix\n");
+}
+
 TEST_CASE("nft's own words are in the error") {
     backends::nftables backend;
     std::string const script = "add element inet nowhere m { 10.1.0.1 }\n";

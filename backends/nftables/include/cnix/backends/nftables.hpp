@@ -21,7 +21,7 @@ class nft_program {
 };
 } // namespace detail
 
-/// nftables through the program `nft`, of which only a network's first pod, CHECK and STATUS start one, so
+/// nftables through the program `nft`, which few verbs start (docs/design/nftables.md), so
 /// that a plugin can be linked statically.
 using nftables = detail::nft_handle<detail::nft_program>;
 
