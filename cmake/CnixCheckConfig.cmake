@@ -65,7 +65,8 @@ function(cnix_check_config plugin)
   target_link_libraries(${check} PRIVATE $<TARGET_PROPERTY:${plugin},LINK_LIBRARIES>)
   target_include_directories(${check} PRIVATE $<TARGET_PROPERTY:${plugin},INCLUDE_DIRECTORIES>)
   target_compile_definitions(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_DEFINITIONS>)
-  target_compile_features(${check} PRIVATE cxx_std_20)
+  target_compile_options(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_OPTIONS>)
+  target_compile_features(${check} PRIVATE cxx_std_20 $<TARGET_PROPERTY:${plugin},COMPILE_FEATURES>)
   # What texts of 4 MiB may take; the compilers' own limits are for 20 KB.
   target_compile_options(${check} PRIVATE
     $<$<CXX_COMPILER_ID:Clang,AppleClang>:-fconstexpr-steps=1000000000>
