@@ -28,12 +28,18 @@ struct list_keys {
     static constexpr bool misspelt = true;
 
     std::optional<cni::version> cniVersion;
-    std::optional<std::vector<cni::version>> cniVersions;
+    std::optional<std::vector<config::text>> cniVersions; ///< a runtime passes over those it does not know
     config::text name;
     config::raw disableCheck;
     config::raw disableGC;
-    bool loadOnlyInlinedPlugins = false;
+    config::raw loadOnlyInlinedPlugins;
     std::optional<std::vector<config::raw>> plugins;
+};
+
+/// Another plugin's `ipam`.
+struct any_ipam {
+    static constexpr bool open = true;
+    config::text type;
 };
 
 /// What every entry of a list has, whoever reads the rest of it.
@@ -42,11 +48,13 @@ struct any_entry {
 
     config::text type;
     std::vector<config::entry<bool>> capabilities;
-    std::optional<ipam_type> ipam;
+    std::optional<any_ipam> ipam;
 };
 
 } // namespace detail
 } // namespace cnix
+
+BOOST_HANA_ADAPT_STRUCT(cnix::detail::any_ipam, type);
 
 BOOST_HANA_ADAPT_STRUCT(cnix::detail::list_keys, cniVersion, cniVersions, name, disableCheck, disableGC,
                         loadOnlyInlinedPlugins, plugins);
@@ -101,13 +109,24 @@ template <class Plugin> class file_check {
             fault("name", "a network needs a `name`");
         else if (!cni::network_name::valid(network.name))
             fault("name",
-                  config::concat('`', network.name,
+                  config::concat('`', config::detail::shown(network.name),
                                  "` is not a name: write letters, digits, `_`, `.` and `-`, beginning "
                                  "with a letter or digit"));
-        if (!network.cniVersion)
+        if (!version_of(network))
             fault("cniVersion",
                   "a configuration needs a `cniVersion`: without one it is of 0.1.0, which knows "
                   "neither CHECK nor STATUS nor GC; write `1.0.0`, or the newest your runtime has");
+    }
+
+    /// What a runtime that knows all that cnix knows will choose (libcni/conf.go, NetworkConfFromBytes).
+    static constexpr std::optional<cni::version> version_of(list_keys const& network) {
+        auto best = network.cniVersion;
+        if (network.cniVersions)
+            for (config::text const& one : *network.cniVersions)
+                if (auto const known = cni::version::parse(one);
+                    known && !one.empty() && (!best || *best < *known))
+                    best = known;
+        return best;
     }
 
     constexpr void check_single(list_keys const& network) {
@@ -118,8 +137,8 @@ template <class Plugin> class file_check {
         if (any.type.empty())
             fault("type", config::concat("a plugin needs a `type`: `", type_, '`'));
         else if (!is_own(any))
-            fault(own_key(),
-                  config::concat('`', type_of(any), "` is not this plugin, which is `", type_, '`'));
+            fault(own_key(), config::concat('`', config::detail::shown(type_of(any)),
+                                            "` is not this plugin, which is `", type_, '`'));
         check_capabilities(any, "");
     }
 
@@ -127,17 +146,19 @@ template <class Plugin> class file_check {
         check_network(network);
         check_switch("disableCheck", network.disableCheck);
         check_switch("disableGC", network.disableGC);
+        check_switch("loadOnlyInlinedPlugins", network.loadOnlyInlinedPlugins);
         if (!network.plugins) return fault("plugins", "a list needs its plugins");
         if (network.plugins->empty()) return fault("plugins", "a list needs at least one plugin");
         std::vector<any_entry> entries;
         for (std::size_t i = 0; i < network.plugins->size(); ++i) {
+            if (faults_.size() >= config::max_faults) return;
             std::string_view const part = (*network.plugins)[i].json;
             config::text const relative = config::concat("plugins[", i, ']');
             config::text const path = config::concat("$.", relative);
             auto any = config::read_part<any_entry>(text_, part, path, config::strict);
             if (is_own(any.value)) {
                 typename Plugin::entry const entry{
-                    text_, part, path, network.cniVersion.value_or(cni::version{}), config::strict};
+                    text_, part, path, version_of(network).value_or(cni::version{}), config::strict};
                 take(entry.faults());
                 check_capabilities(any.value, relative);
             } else {
@@ -157,7 +178,7 @@ template <class Plugin> class file_check {
             std::string_view const type = entries[i].type;
             config::text const path = config::concat("plugins[", i, "].type");
             bool const is_this = is_own(entries[i]);
-            if (among(needs_result, type) && i == 0)
+            if (among(needs_result, type) && !is_this && i == 0)
                 fault(path,
                       config::concat('`', type,
                                      "` works on the interface of a plugin before it, and is the first; put "
@@ -176,10 +197,12 @@ template <class Plugin> class file_check {
                                             ipam_only ? ", in `ipam.type`" : ""));
     }
 
-    /// libcni takes the words, too (libcni/conf.go, NetworkConfFromBytes).
+    /// libcni takes the words, too, in any case (libcni/conf.go, readBool).
     constexpr void check_switch(std::string_view key, config::raw const& value) {
-        if (value.empty() || value.json == "true" || value.json == "false" || value.json == R"("true")" ||
-            value.json == R"("false")")
+        config::text lower;
+        for (char const byte : value.json) lower.append(config::detail::lower(byte));
+        if (lower.empty() || value.json == "true" || value.json == "false" || lower.view() == R"("true")" ||
+            lower.view() == R"("false")")
             return;
         fault(key, "expected a boolean");
     }
@@ -195,8 +218,8 @@ template <class Plugin> class file_check {
             }
             if (!known)
                 fault(config::concat(path, path.empty() ? "" : ".", "capabilities.", name),
-                      config::concat("the plugin has no capability `", name, "`; it has ",
-                                     all.empty() ? std::string_view{"none"} : all.view()));
+                      config::concat("the plugin has no capability `", config::detail::shown(name),
+                                     "`; it has ", all.empty() ? std::string_view{"none"} : all.view()));
         }
     }
 

@@ -106,6 +106,8 @@ template <class Plugin> bool check_file(std::string_view program, std::string co
 /// Exit status 0, or 1 with the error object on standard output; on standard error if it cannot be written there.
 template <class Plugin> int main(int argc, char** argv) {
     detail::keep_standard_descriptors();
+    std::signal(SIGPIPE,
+                SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
     std::string_view const path = argc > 0 ? argv[0] : "cnix";
     std::string_view const program = path.substr(path.find_last_of('/') + 1);
     if (argc > 1) {
@@ -124,8 +126,6 @@ template <class Plugin> int main(int argc, char** argv) {
         return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n",
                              1);
     }
-    std::signal(SIGPIPE,
-                SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
     if (cni::environment_variable("CNI_COMMAND").empty())
         return detail::print(stderr, cni::about_text(program, "v" CNIX_VERSION), 0);
     try {

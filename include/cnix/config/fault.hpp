@@ -53,7 +53,11 @@ constexpr position position_of(std::string_view source, std::size_t offset) {
 /// `8:7: $.plugins[0]: unknown key `isGatway`, did you mean `isGateway`?`
 constexpr text to_string(fault const& one) {
     text out = concat(one.at.line, ':', one.at.column, ": ");
-    if (!one.path.empty()) out.append(one.path).append(": ");
+    for (char const byte : one.path.view()) { // keys of the document's own, for a terminal
+        unsigned char const code = static_cast<unsigned char>(byte);
+        out.append(code < 0x20 || code == 0x7F ? '?' : byte);
+    }
+    if (!one.path.empty()) out.append(": ");
     return out.append(one.message.view());
 }
 
