@@ -133,7 +133,8 @@ template <class Plugin> class file_check {
         typename Plugin::entry const entry{text_, config::strict};
         faults_ = entry.faults();
         check_network(network);
-        auto const any = config::read<any_entry>(text_).value;
+        any_entry const any{entry.standard().type, entry.standard().capabilities,
+                            any_ipam{entry.ipam_type()}};
         if (any.type.empty())
             fault("type", config::concat("a plugin needs a `type`: `", type_, '`'));
         else if (!is_own(any))
@@ -149,6 +150,7 @@ template <class Plugin> class file_check {
         check_switch("loadOnlyInlinedPlugins", network.loadOnlyInlinedPlugins);
         if (!network.plugins) return fault("plugins", "a list needs its plugins");
         if (network.plugins->empty()) return fault("plugins", "a list needs at least one plugin");
+        auto const version = version_of(network).value_or(cni::version{});
         std::vector<any_entry> entries;
         for (std::size_t i = 0; i < network.plugins->size(); ++i) {
             if (faults_.size() >= config::max_faults) return;
@@ -157,8 +159,7 @@ template <class Plugin> class file_check {
             config::text const path = config::concat("$.", relative);
             auto any = config::read_part<any_entry>(text_, part, path, config::strict);
             if (is_own(any.value)) {
-                typename Plugin::entry const entry{
-                    text_, part, path, version_of(network).value_or(cni::version{}), config::strict};
+                typename Plugin::entry const entry{text_, part, path, version, config::strict};
                 take(entry.faults());
                 check_capabilities(any.value, relative);
             } else {

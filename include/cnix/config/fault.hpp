@@ -50,13 +50,18 @@ constexpr position position_of(std::string_view source, std::size_t offset) {
     return advance({}, source, 0, offset);
 }
 
+namespace detail {
+/// A byte of the document's own as a terminal may have it: '?' for a control character.
+constexpr char printable(char byte) {
+    unsigned char const code = static_cast<unsigned char>(byte);
+    return code < 0x20 || code == 0x7F ? '?' : byte;
+}
+} // namespace detail
+
 /// `8:7: $.plugins[0]: unknown key `isGatway`, did you mean `isGateway`?`
 constexpr text to_string(fault const& one) {
     text out = concat(one.at.line, ':', one.at.column, ": ");
-    for (char const byte : one.path.view()) { // keys of the document's own, for a terminal
-        unsigned char const code = static_cast<unsigned char>(byte);
-        out.append(code < 0x20 || code == 0x7F ? '?' : byte);
-    }
+    for (char const byte : one.path.view()) out.append(detail::printable(byte));
     if (!one.path.empty()) out.append(": ");
     return out.append(one.message.view());
 }
@@ -97,10 +102,7 @@ constexpr text shown(std::string_view bytes) {
         size = limit;
         while (size != 0 && (static_cast<unsigned char>(bytes[size]) & 0xC0U) == 0x80U) --size;
     }
-    for (char const byte : bytes.substr(0, size)) {
-        unsigned char const code = static_cast<unsigned char>(byte);
-        out.append(code < 0x20 || code == 0x7F ? '?' : byte);
-    }
+    for (char const byte : bytes.substr(0, size)) out.append(printable(byte));
     if (size != bytes.size()) out.append("...");
     return out;
 }

@@ -169,6 +169,11 @@ template <adapted_struct Struct> struct schema {
         "cnix: `json_keys` renames a member that this struct does not have; docs/design/config.md");
 };
 
+template <class Struct>
+concept is_open = requires { requires Struct::open; };
+template <class Struct>
+concept minds_misspelt = requires { requires Struct::misspelt; };
+
 /// The keys of several structs that are read from one object, first all of the first struct's.
 template <class... Structs> struct layout {
     static constexpr std::size_t size = (schema<Structs>::size + ... + 0);
@@ -197,21 +202,11 @@ template <class... Structs> struct layout {
 
     /// A struct may accept keys it does not declare also in strict reading: `static constexpr bool open =
     /// true;`
-    static constexpr bool open = ([] {
-        if constexpr (requires { Structs::open; })
-            return bool{Structs::open};
-        else
-            return false;
-    }() || ...);
+    static constexpr bool open = (is_open<Structs> || ...);
 
     /// And it may take those of others for what they are, but not one that is nearly its own:
     /// `static constexpr bool misspelt = true;`
-    static constexpr bool misspelt = ([] {
-        if constexpr (requires { Structs::misspelt; })
-            return bool{Structs::misspelt};
-        else
-            return false;
-    }() || ...);
+    static constexpr bool misspelt = (minds_misspelt<Structs> || ...);
 
     /// How many members have the key of member `First`; 0 if an earlier member has it, too.
     template <std::size_t First>

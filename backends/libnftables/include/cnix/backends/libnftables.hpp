@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/backends/nftables/handle.hpp>
+#include <cnix/backends/program.hpp>
 #include <cnix/cni/error.hpp>
 
 #include <nftables/libnftables.h>
@@ -33,13 +34,13 @@ class nft_context {
         int const failed = ::nft_run_cmd_from_buffer(context_.get(), script.c_str());
         std::string output = ::nft_ctx_get_output_buffer(context_.get());   // reading empties the buffers,
         std::string complaint = ::nft_ctx_get_error_buffer(context_.get()); // so both are read every time
-        if (failed)
-            throw cni::error{cni::code::internal, "cnix: nftables: " + first_line(complaint), complaint};
+        if (failed) {
+            auto const line = first_line(complaint);
+            throw cni::error{
+                cni::code::internal,
+                "cnix: nftables: " + (line.empty() ? "the kernel refuses the transaction" : line), complaint};
+        }
         return output;
-    }
-    static std::string first_line(std::string const& complaint) {
-        auto line = complaint.substr(0, complaint.find('\n'));
-        return line.empty() ? "the kernel refuses the transaction" : line;
     }
 
     std::unique_ptr<::nft_ctx, decltype(&::nft_ctx_free)> context_;

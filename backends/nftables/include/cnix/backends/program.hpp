@@ -29,8 +29,7 @@ inline std::string find_program(std::string const& name, std::string const& pack
 }
 
 /// The complaint's first line. What the kernel refuses, iptables-nft tells on the line after a title that
-/// ends in
-/// ": ".
+/// ends in ": ".
 inline std::string first_line(std::string_view complaint) {
     auto const end = complaint.find('\n');
     std::string text{complaint.substr(0, end)};
