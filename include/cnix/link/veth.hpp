@@ -43,8 +43,9 @@ inline bool is_alias_of_another(std::string const& alias, cni::attachment_id con
 /// The interface group (IFLA_GROUP) that a host end of the network has from its creation until it has its alias, which
 /// cannot be given at creation. GC knows by it what an ADD left that was killed in between.
 inline std::uint32_t network_group(cni::network_name const& network) {
-    return static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16)) |
-           1; // never 0, "default"
+    auto const digits =
+        static_cast<std::uint32_t>(std::stoul(cni::digest(network).substr(0, 8), nullptr, 16));
+    return (digits & 0x7fffffff) | 1; // no more than `ip` takes, and never 0, "default"
 }
 
 /// A locally administered unicast address below 0x80, so never one of random_port_mac(). Random, because it must be unique
