@@ -14,10 +14,6 @@ foreach(backend libnl nftables libnftables iptables recording)
   endif()
 endforeach()
 
-set(CNIX_RECORDING recording)
-if(TARGET cnix::iptables) # it has its SHA-512
-  set(CNIX_RECORDING recording:iptables)
-endif()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/cnixConfig.cmake.in ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake

@@ -65,8 +65,17 @@ std::string portrait(auto& kernel, bool vlans) {
     return text;
 }
 
-/// One of everything that a plan can contain.
-void ask_for_everything(auto& host, auto& pod, int pod_fd, bool vlans) {
+/// Gives sh's status.
+int run_script(std::string const& script) {
+    std::string const file = "/tmp/cnix-recorded-" + std::to_string(::getpid());
+    std::ofstream{file} << "set -e\n" << script;
+    int const status = std::system(("sh " + file).c_str());
+    std::remove(file.c_str());
+    return status;
+}
+
+/// One of everything that a plan can contain. `deletes`: an interface, too, which nothing brings back.
+void ask_for_everything(auto& host, auto& pod, int pod_fd, bool vlans, bool deletes = true) {
     using test::cidr;
     using test::ip;
     using test::mac;
@@ -96,7 +105,7 @@ void ask_for_everything(auto& host, auto& pod, int pod_fd, bool vlans) {
     }
     host.add_veth({.host = {.name = "gone"_ifname}, .peer = {.name = "gone2"_ifname}, .master = bridge});
     host.change_link(index(host, "gone"), {.master = 0});
-    host.delete_link(index(host, "gone"));
+    if (deletes) host.delete_link(index(host, "gone"));
     host.add_address(bridge, {.address = cidr("10.1.0.1/16")});
     host.add_address(bridge, {.address = cidr("10.3.0.1/16")});
     host.delete_address(bridge, cidr("10.3.0.1/16"));
@@ -147,6 +156,34 @@ void ask_for_everything(auto& host, auto& pod, int pod_fd, bool vlans) {
 }
 } // namespace
 
+TEST_CASE("what takes a recorded step back, last first, leaves what was there before") {
+    recording::reset();
+    test::real_kernel node;
+    bool const vlans = node.can_filter_vlans();
+    std::string const pod_path =
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(node.pod_file.get());
+    auto const everything = [&] {
+        return portrait(node.host, vlans) + node.pod.run([&] { return portrait(node.inside, vlans); });
+    };
+    recording::netlink model;
+    recording::ns pod = recording::ns::open(pod_path);
+    ask_for_everything(model, pod, pod.fd(), vlans, false);
+
+    std::string const before = everything();
+    std::string back;
+    auto const& steps = recording::journal::steps();
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+        CAPTURE(step->command);
+        CHECK(!step->undo.empty());
+        for (std::string const& line : step->undo) back += line + '\n';
+    }
+    INFO(recording::journal::text(), back);
+    REQUIRE(run_script(recording::journal::text()) == 0);
+    CHECK(everything() != before);
+    REQUIRE(run_script(back) == 0);
+    CHECK(everything() == before);
+}
+
 TEST_CASE("what is recorded is a script that does the same, and libnl does the same") {
     recording::reset();
     test::real_kernel scripted;
@@ -159,13 +196,8 @@ TEST_CASE("what is recorded is a script that does the same, and libnl does the s
     ask_for_everything(model, model_pod, model_pod.fd(), vlans);
     auto model_inside = model_pod.run([] { return recording::netlink{}; });
 
-    std::string const script = "set -e\n" + recording::journal::text();
-    INFO(script);
-    std::string const file = "/tmp/cnix-recorded-" + std::to_string(::getpid());
-    std::ofstream{file} << script;
-    int const status = std::system(("sh " + file).c_str());
-    std::remove(file.c_str());
-    REQUIRE(status == 0);
+    INFO(recording::journal::text());
+    REQUIRE(run_script(recording::journal::text()) == 0);
     std::string const scripted_host = portrait(scripted.host, vlans);
     std::string const scripted_pod = scripted.pod.run([&] { return portrait(scripted.inside, vlans); });
 

@@ -24,7 +24,7 @@ struct fake : fresh {
     template <class Condition> static bool becomes(Condition condition) { return condition(); }
 };
 
-std::vector<std::string> const& lines() { return recording::journal::lines(); }
+std::vector<std::string> lines() { return recording::journal::lines(); }
 std::string last() { return lines().empty() ? "" : lines().back(); }
 } // namespace
 
@@ -192,10 +192,14 @@ TEST_CASE("a prefix nests") {
         recording::journal::prefix const outer{"a "};
         {
             recording::journal::prefix const inner{"b "};
-            recording::journal::append("x");
+            recording::journal::append("x", {"not x", "nor x"});
         }
-        recording::journal::append("y");
+        recording::journal::append("y", {});
     }
-    recording::journal::append("z");
+    recording::journal::append("z", {"not z"});
     CHECK(recording::journal::text() == "b x\na y\nz\n");
+    auto const& steps = recording::journal::steps();
+    CHECK(steps[0].undo == std::vector<std::string>{"b not x", "b nor x"});
+    CHECK(steps[1].undo.empty());
+    CHECK(steps[2].undo == std::vector<std::string>{"not z"});
 }

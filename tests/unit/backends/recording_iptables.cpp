@@ -1,3 +1,4 @@
+#include <cnix/backends/iptables.hpp>
 #include <cnix/backends/recording/iptables.hpp>
 
 #include <doctest/doctest.h>
@@ -7,7 +8,7 @@
 namespace {
 
 using namespace cnix;
-using recorded = backends::recording::iptables;
+using recorded = backends::recording::iptables<backends::iptables>;
 
 TEST_CASE("laws") {
     recorded::reset();

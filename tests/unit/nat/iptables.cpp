@@ -1,3 +1,4 @@
+#include <cnix/backends/iptables.hpp>
 #include <cnix/backends/recording/iptables.hpp>
 #include <cnix/config/read.hpp>
 #include <cnix/nat/iptables.hpp>
@@ -10,7 +11,7 @@ namespace {
 
 using namespace cnix;
 using backends::recording::journal;
-using recorded = backends::recording::iptables;
+using recorded = backends::recording::iptables<backends::iptables>;
 using nat_iptables = nat::iptables<recorded>;
 
 settings<nat_iptables> masquerading() {

@@ -34,6 +34,10 @@ inline std::string add_bridge(nl::bridge_spec const& bridge) {
     return line;
 }
 
+inline std::string delete_link(std::string_view name) {
+    return "ip link delete dev " + recording::quoted(name);
+}
+
 /// `peer_namespace`: the path of the peer's, empty: the same.
 inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
                             std::string const& peer_namespace) {

@@ -1,30 +1,39 @@
 #pragma once
-#include <cnix/backends/iptables/sha512.hpp>
 #include <cnix/backends/recording/faults.hpp>
 #include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
 #include <cnix/cni/error.hpp>
 #include <cnix/concepts/iptables_backend.hpp>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace cnix::backends::recording {
 
 /// iptables that keeps what it was asked in the journal, a transaction a here document, and answers from
 /// tables that it keeps in memory, one a family for the process. Knows the table `nat` and the commands -N -A
-/// -I -D -F -X.
-class iptables {
+/// -I -D -F -X. `Hash` has the SHA-512: the backend that it stands for.
+template <class Hash> class iptables {
   public:
     void restore(net::family family, std::string_view commands) {
         faults::call("restore rules of iptables");
         auto changed = table(family);
         apply(changed, commands);
-        table(family) = std::move(changed);
-        journal::append(std::string{family == net::family::ipv4 ? "iptables" : "ip6tables"} +
-                        "-restore --noflush --wait <<'END'\n*nat\n" + std::string{commands} + "COMMIT\nEND");
+        auto const former = std::exchange(table(family), std::move(changed));
+        std::string const program =
+            std::string{family == net::family::ipv4 ? "iptables" : "ip6tables"} + "-restore --noflush --wait";
+        std::string commands_back;
+        for (std::string const& command : commands_to(table(family), former))
+            commands_back += ' ' + recording::quoted(command);
+        std::vector<std::string> undo;
+        if (!commands_back.empty())
+            undo.push_back("printf '%s\\n' '*nat'" + commands_back + " COMMIT | " + program);
+        journal::append(program + " <<'END'\n*nat\n" + std::string{commands} + "COMMIT\nEND",
+                        std::move(undo));
     }
     void test(net::family family, std::string_view commands) {
         faults::call("check rules of iptables");
@@ -45,9 +54,9 @@ class iptables {
         faults::call("look for a chain of iptables");
         return table(family).contains(chain);
     }
-    static std::string sha512(std::string_view text) { return detail::sha512(text); }
+    static std::string sha512(std::string_view text) { return Hash::sha512(text); }
 
-    static void reset() { tables() = fresh(); }
+    static void reset() { kernel::self().part<tables>() = {}; }
 
   private:
     using rule_list = std::vector<std::string>;
@@ -56,15 +65,38 @@ class iptables {
     static bool built_in(std::string_view chain) {
         return chain.find_first_of("abcdefghijklmnopqrstuvwxyz-") == chain.npos;
     }
-    static std::array<table_state, 2> fresh() {
-        table_state const empty{{"PREROUTING", {}}, {"INPUT", {}}, {"OUTPUT", {}}, {"POSTROUTING", {}}};
-        return {empty, empty};
+    struct tables {
+        table_state v4{{"PREROUTING", {}}, {"INPUT", {}}, {"OUTPUT", {}}, {"POSTROUTING", {}}};
+        table_state v6 = v4;
+    };
+    static table_state& table(net::family family) {
+        auto& both = kernel::self().part<tables>();
+        return family == net::family::ipv4 ? both.v4 : both.v6;
     }
-    static std::array<table_state, 2>& tables() {
-        static auto both = fresh();
-        return both;
+
+    /// What makes of `here` what `wanted` is.
+    static std::vector<std::string> commands_to(table_state const& here, table_state const& wanted) {
+        std::vector<std::string> commands;
+        auto const rules_missing = [&](std::string const& verb, table_state const& all,
+                                       table_state const& from) {
+            for (auto const& [name, list] : all) {
+                auto const other = from.find(name);
+                for (auto const& rule : list)
+                    if (other == from.end() || std::ranges::find(other->second, rule) == other->second.end())
+                        commands.push_back(verb + ' ' + name + ' ' + rule);
+            }
+        };
+        auto const chains_missing = [&](std::string const& verb, table_state const& all,
+                                        table_state const& from) {
+            for (auto const& [name, list] : all)
+                if (!from.contains(name)) commands.push_back(verb + ' ' + name);
+        };
+        rules_missing("-D", here, wanted);
+        chains_missing("-X", here, wanted);
+        chains_missing("-N", wanted, here);
+        rules_missing("-A", wanted, here);
+        return commands;
     }
-    static table_state& table(net::family family) { return tables()[family == net::family::ipv4 ? 0 : 1]; }
 
     static void apply(table_state& table, std::string_view commands) {
         while (!commands.empty()) {
@@ -126,6 +158,6 @@ class iptables {
     }
 };
 
-static_assert(iptables_backend<iptables>);
+static_assert(iptables_backend<iptables<archetypes::iptables>>);
 
 } // namespace cnix::backends::recording

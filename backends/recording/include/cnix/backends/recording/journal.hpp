@@ -16,23 +16,36 @@ inline std::string quoted(std::string_view word) {
     return out + '\'';
 }
 
-/// What the recording backends were asked to change, in order: one shell command a line, or several lines for
-/// a here document. One for the process, so that the calls of several policies come out in one order. Not
-/// thread safe.
+/// What the recording backends were asked to change, in order. One for the process, so that the calls of several
+/// policies come out in one order. Not thread safe.
 class journal {
   public:
-    /// Adds a command. In a pod's namespace (recording::ns::run) it is run there: `nsenter --net=PATH
-    /// COMMAND`.
-    static void append(std::string const& command) { self().lines_.push_back(self().prefix_ + command); }
+    struct step {
+        std::string command;           ///< for a shell; several lines for a here document
+        std::vector<std::string> undo; ///< a line each, in their order; none: nothing could take it back
+    };
 
-    static std::vector<std::string> const& lines() noexcept { return self().lines_; }
+    /// In a pod's namespace (recording::ns::run) both are run there: `nsenter --net=PATH COMMAND`.
+    static void append(std::string const& command, std::vector<std::string> undo) {
+        std::string const& prefix = self().prefix_;
+        for (std::string& line : undo) line.insert(0, prefix);
+        self().steps_.push_back({prefix + command, std::move(undo)});
+    }
+
+    static std::vector<step> const& steps() noexcept { return self().steps_; }
+    /// The commands.
+    static std::vector<std::string> lines() {
+        std::vector<std::string> all;
+        for (step const& one : steps()) all.push_back(one.command);
+        return all;
+    }
     /// The lines, each with a line end.
     static std::string text() {
         std::string out;
         for (std::string const& line : lines()) out += line + '\n';
         return out;
     }
-    static void clear() noexcept { self().lines_.clear(); }
+    static void clear() noexcept { self().steps_.clear(); }
 
     /// What stands before each command for the life of this object.
     class prefix {
@@ -52,7 +65,7 @@ class journal {
         return one;
     }
 
-    std::vector<std::string> lines_;
+    std::vector<step> steps_;
     std::string prefix_;
 };
 

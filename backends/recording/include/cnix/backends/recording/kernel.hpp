@@ -4,9 +4,11 @@
 #include <cnix/sys/errors.hpp>
 
 #include <algorithm>
+#include <any>
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <typeindex>
 #include <utility>
 
 namespace cnix::backends::recording {
@@ -62,12 +64,20 @@ class kernel {
         return one;
     }
 
-    /// A fresh node: lo, and no pod.
+    /// A fresh node: lo, no pod, and each part() as it is made.
     void reset() {
+        parts_.clear();
         namespaces_.clear();
         next_descriptor_ = first_descriptor;
         next_mac_ = 0;
         current_ = &add_namespace("");
+    }
+
+    /// The state of another subsystem, of type Part.
+    template <class Part> Part& part() {
+        std::any& held = parts_[typeid(Part)];
+        if (!held.has_value()) held = Part{};
+        return *std::any_cast<Part>(&held);
     }
 
     network_namespace& current() noexcept { return *current_; }
@@ -237,6 +247,7 @@ class kernel {
     }
 
     std::vector<std::unique_ptr<network_namespace>> namespaces_;
+    std::map<std::type_index, std::any> parts_;
     network_namespace* current_ = nullptr;
     int next_descriptor_ = first_descriptor;
     std::uint32_t next_mac_ = 0;

@@ -45,7 +45,7 @@ class netlink {
         made.link.vlan_filtering = bridge.vlan_filtering;
         made.mac_is_set = bridge.mac.has_value();
         kernel::self().add(*space_, made);
-        note(commands::add_bridge(bridge));
+        note(commands::add_bridge(bridge), {commands::delete_link(bridge.name.view())});
     }
 
     void add_veth(nl::veth_spec const& veth) {
@@ -78,7 +78,8 @@ class netlink {
         peer.peer_namespace = space_;
         model.set_up(*space_, host, veth.host_up);
         model.set_master(*space_, host, veth.master);
-        note(commands::add_veth(*space_, veth, peer_space == space_ ? "" : peer_space->path));
+        note(commands::add_veth(*space_, veth, peer_space == space_ ? "" : peer_space->path),
+             {commands::delete_link(veth.host.name.view())});
     }
 
     void change_link(nl::index index, nl::link_change const& change) {
@@ -98,6 +99,7 @@ class netlink {
         if (change.addr_gen_mode && change.mtu.value_or(entry.link.mtu) < 1280)
             sys::throw_errno(EAFNOSUPPORT, what);
         std::vector<std::string> const journalled = commands::change_link(*space_, index, change);
+        std::vector<std::string> const undo = commands::change_link(*space_, index, former(entry, change));
         auto& model = kernel::self();
         if (change.mac) {
             entry.link.mac = *change.mac;
@@ -113,7 +115,7 @@ class netlink {
         if (change.vlan_filtering) entry.link.vlan_filtering = *change.vlan_filtering;
         if (change.master) model.set_master(*space_, entry, *change.master);
         if (change.up) model.set_up(*space_, entry, *change.up);
-        for (std::string const& command : journalled) note(command);
+        for (std::size_t i = 0; i < journalled.size(); ++i) note(journalled[i], {undo[i]});
     }
 
     /// The model has one process.
@@ -129,7 +131,7 @@ class netlink {
         interface const* const found = space_->find(index);
         if (found == nullptr) return false;
         if (found->link.name == "lo") sys::throw_errno(EOPNOTSUPP, what);
-        note("ip link delete dev " + commands::name_of(*space_, index));
+        note(commands::delete_link(found->link.name), {});
         kernel::self().remove(*space_, index);
         return true;
     }
@@ -146,8 +148,8 @@ class netlink {
         faults::call(what);
         interface& entry = existing(index, what);
         if (entry.link.master == 0) sys::throw_errno(EOPNOTSUPP, what);
-        entry.port = port;
-        note(commands::change_port(*space_, index, port));
+        auto const former = std::exchange(entry.port, port);
+        note(commands::change_port(*space_, index, port), {commands::change_port(*space_, index, former)});
     }
     std::vector<nl::port_vlan> port_vlans(nl::index index) {
         std::string const what = "list the VLANs of the bridge port " + named(index);
@@ -165,16 +167,23 @@ class netlink {
         interface& entry = existing(index, what);
         if (entry.link.master == 0) sys::throw_errno(EOPNOTSUPP, what);
         if (vlan.vid == 0 || vlan.vid > 4094) sys::throw_errno(EINVAL, what);
-        if (vlan.pvid)
-            for (auto& [vid, other] : entry.vlans) other.pvid = false;
+        std::vector<std::string> undo{commands::port_vlan(*space_, "del", index, vlan)};
+        for (auto& [vid, other] : entry.vlans)
+            if (vid == vlan.vid || (vlan.pvid && other.pvid)) {
+                undo.push_back(commands::port_vlan(*space_, "add", index, other));
+                other.pvid = false;
+            }
         entry.vlans[vlan.vid] = vlan;
-        note(commands::port_vlan(*space_, "add", index, vlan));
+        note(commands::port_vlan(*space_, "add", index, vlan), undo);
     }
     bool delete_port_vlan(nl::index index, nl::port_vlan const& vlan) {
         faults::call("delete the VLAN " + std::to_string(vlan.vid) + " of the bridge port " + named(index));
         interface* const entry = space_->find(index);
-        if (entry == nullptr || entry->vlans.erase(vlan.vid) == 0) return false;
-        note(commands::port_vlan(*space_, "del", index, vlan));
+        if (entry == nullptr) return false;
+        auto const gone = entry->vlans.extract(vlan.vid);
+        if (gone.empty()) return false;
+        note(commands::port_vlan(*space_, "del", index, vlan),
+             {commands::port_vlan(*space_, "add", index, gone.mapped())});
         return true;
     }
 
@@ -198,7 +207,8 @@ class netlink {
         // Duplicate address detection ends at once here: nobody else is on the wire.
         entry.addresses.push_back({address, false, false});
         if (entry.link.up) kernel::self().add_connected(*space_, index, address);
-        note(commands::add_address(*space_, index, spec));
+        note(commands::add_address(*space_, index, spec),
+             {commands::delete_address(*space_, index, address)});
     }
     bool delete_address(nl::index index, net::prefix const& address) {
         faults::call("delete the address " + address.str() + " of " + named(index));
@@ -207,7 +217,8 @@ class netlink {
         if (std::erase_if(entry->addresses, [&](auto const& other) { return other.address == address; }) == 0)
             return false;
         kernel::self().remove_connected(*space_, index, address);
-        note(commands::delete_address(*space_, index, address));
+        note(commands::delete_address(*space_, index, address),
+             {commands::add_address(*space_, index, {.address = address})});
         return true;
     }
 
@@ -234,18 +245,21 @@ class netlink {
         std::string const verb = first == space_->routes.end() ? "add"
                                  : made.dst.is_v4()            ? "prepend"
                                                                : "append";
-        note(commands::route(*space_, verb, route));
+        note(commands::route(*space_, verb, route), {commands::route(*space_, "del", route)});
         space_->routes.insert(made.dst.is_v4() ? first : space_->routes.end(), made);
     }
     void replace_route(nl::route_spec const& route) {
         std::string const what = "replace the route " + route.dst.str();
         faults::call(what);
         nl::route_spec const made = resolved(route, what);
-        note(commands::route(*space_, "replace", route));
-        if (auto const first = first_in_slot(made); first != space_->routes.end())
-            *first = made;
-        else
+        auto const first = first_in_slot(made);
+        bool const is_new = first == space_->routes.end();
+        note(commands::route(*space_, "replace", route),
+             {is_new ? commands::route(*space_, "del", route) : commands::route(*space_, "replace", *first)});
+        if (is_new)
             space_->routes.push_back(made);
+        else
+            *first = made;
     }
     bool delete_route(nl::route_spec const& route) {
         faults::call("delete the route " + route.dst.str());
@@ -257,7 +271,7 @@ class netlink {
                    (!route.scope || route.dst.is_v6() || other.scope == route.scope);
         });
         if (at == space_->routes.end()) return false;
-        note(commands::route(*space_, "del", route));
+        note(commands::route(*space_, "del", route), {commands::route(*space_, "add", *at)});
         space_->routes.erase(at);
         return true;
     }
@@ -275,7 +289,7 @@ class netlink {
         auto const& rules = space_->rules;
         if (std::find(rules.begin(), rules.end(), rule) != rules.end()) sys::throw_errno(EEXIST, what);
         kernel::add_rule(*space_, rule);
-        note(commands::rule("add", rule));
+        note(commands::rule("add", rule), {commands::rule("del", rule)});
     }
     bool delete_rule(nl::rule_spec const& rule) {
         faults::call("delete the policy rule of priority " + std::to_string(rule.priority));
@@ -288,8 +302,8 @@ class netlink {
                    (rule.protocol == 0 || other.protocol == rule.protocol);
         });
         if (at == space_->rules.end()) return false;
+        note(commands::rule("del", rule), {commands::rule("add", *at)});
         space_->rules.erase(at);
-        note(commands::rule("del", rule));
         return true;
     }
 
@@ -304,14 +318,18 @@ class netlink {
         std::string const what = "set the neighbour " + neighbour.address.str();
         faults::call(what);
         existing(neighbour.device, what);
-        erase_neighbour(neighbour);
+        auto const former = take_neighbour(neighbour);
         space_->neighbours.push_back(neighbour);
-        note(commands::neighbour(*space_, "replace", neighbour));
+        note(commands::neighbour(*space_, "replace", neighbour),
+             {former ? commands::neighbour(*space_, "replace", *former)
+                     : commands::neighbour(*space_, "del", neighbour)});
     }
     bool delete_neighbour(nl::neighbour_spec const& neighbour) {
         faults::call("delete the neighbour " + neighbour.address.str());
-        if (!erase_neighbour(neighbour)) return false;
-        note(commands::neighbour(*space_, "del", neighbour));
+        auto const former = take_neighbour(neighbour);
+        if (!former) return false;
+        note(commands::neighbour(*space_, "del", neighbour),
+             {commands::neighbour(*space_, "replace", *former)});
         return true;
     }
 
@@ -329,6 +347,7 @@ class netlink {
         std::string_view const digits = text.starts_with('-') ? text.substr(1) : text;
         if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos)
             sys::throw_errno(EINVAL, what);
+        std::string const former = value_of(path, space).value();
         space.sysctls[std::string{path}] = text;
         // The node's switch is every interface's, and the default of those to come (inet_forward_change in
         // net/ipv4/devinet.c, addrconf_fixup_forwarding in net/ipv6/addrconf.c).
@@ -338,14 +357,32 @@ class netlink {
                 space.sysctls[root + interface.link.name + "/forwarding"] = text;
             for (char const* const all : {"all", "default"}) space.sysctls[root + all + "/forwarding"] = text;
         }
-        note(commands::sysctl(path, text));
+        note(commands::sysctl(path, text), {commands::sysctl(path, former)});
     }
 
   private:
     /// The handle's namespace is where the command runs, whichever is current by now.
-    void note(std::string const& command) {
+    void note(std::string const& command, std::vector<std::string> undo) {
         journal::prefix const there{enter_command(*space_)};
-        journal::append(command);
+        journal::append(command, std::move(undo));
+    }
+
+    /// What a change is going to overwrite.
+    nl::link_change former(interface const& entry, nl::link_change const& change) {
+        auto was = change;
+        if (was.up) was.up = entry.link.up;
+        if (was.mac) was.mac = entry.link.mac;
+        if (was.mtu) was.mtu = entry.link.mtu;
+        if (was.promiscuous) was.promiscuous = entry.link.promiscuous;
+        if (was.alias) was.alias = entry.link.alias;
+        if (was.group) was.group = entry.link.group;
+        if (was.master) was.master = entry.link.master;
+        if (was.vlan_filtering) was.vlan_filtering = entry.link.vlan_filtering;
+        if (was.addr_gen_mode) {
+            auto const mode = value_of("net/ipv6/conf/" + entry.link.name + "/addr_gen_mode");
+            was.addr_gen_mode = mode.value_or("0").front() - '0';
+        }
+        return was;
     }
 
     /// How an error text names an interface.
@@ -427,10 +464,15 @@ class netlink {
         if (!existing(device, what).link.up) sys::throw_errno(ENETDOWN, what);
     }
 
-    bool erase_neighbour(nl::neighbour_spec const& neighbour) {
-        return std::erase_if(space_->neighbours, [&](auto const& other) {
-                   return other.device == neighbour.device && other.address == neighbour.address;
-               }) != 0;
+    std::optional<nl::neighbour_spec> take_neighbour(nl::neighbour_spec const& neighbour) {
+        auto& all = space_->neighbours;
+        auto const at = std::find_if(all.begin(), all.end(), [&](auto const& other) {
+            return other.device == neighbour.device && other.address == neighbour.address;
+        });
+        if (at == all.end()) return std::nullopt;
+        auto const taken = *at;
+        all.erase(at);
+        return taken;
     }
 
     network_namespace* space_;

@@ -1,8 +1,11 @@
 #pragma once
 #include <cnix/backends/recording/faults.hpp>
 #include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
 #include <cnix/backends/recording/nft_ruleset.hpp>
 #include <cnix/concepts/nft_script.hpp>
+
+#include <utility>
 
 namespace cnix::backends::recording {
 
@@ -49,18 +52,18 @@ class nft {
         return ruleset().elements(set);
     }
 
-    static nft_ruleset& ruleset() {
-        static nft_ruleset one;
-        return one;
-    }
+    static nft_ruleset& ruleset() { return kernel::self().part<nft_ruleset>(); }
     static void reset() { ruleset() = {}; }
 
   private:
     static void commit(std::string_view script) {
         auto changed = ruleset();
         changed.apply(script);
-        ruleset() = std::move(changed);
-        journal::append("nft -f - <<'END'\n" + std::string{script} + "END");
+        auto const former = std::exchange(ruleset(), std::move(changed));
+        std::vector<std::string> undo;
+        if (auto const commands = ruleset().commands_to(former); !commands.empty())
+            undo.push_back("nft " + recording::quoted(commands));
+        journal::append("nft -f - <<'END'\n" + std::string{script} + "END", std::move(undo));
     }
 };
 

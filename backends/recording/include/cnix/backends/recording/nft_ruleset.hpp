@@ -3,12 +3,15 @@
 #include <cnix/concepts/nft_backend.hpp>
 #include <cnix/net/prefix.hpp>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cnix::backends::recording {
 
@@ -51,6 +54,19 @@ class nft_ruleset {
         return set ? set->elements : std::vector<cnix::nft::element>{};
     }
 
+    /// nft's commands, `;` between them, that make of this what `former` is. Empty if nothing is to be done.
+    std::string commands_to(nft_ruleset const& former) const {
+        std::vector<std::string> commands;
+        for (auto const& [name, table] : tables_)
+            if (!former.tables_.contains(name)) commands.push_back("delete table " + name);
+        for (auto const& [name, wanted] : former.tables_) {
+            auto const* const here = find(tables_, name);
+            if (!here) commands.push_back("add table " + name);
+            append_commands(commands, name, here ? *here : table_state{}, wanted);
+        }
+        return boost::algorithm::join(commands, "; ");
+    }
+
     /// All of it, in an order that does not depend on how it came about.
     std::string text() const {
         std::string out;
@@ -66,9 +82,7 @@ class nft_ruleset {
             for (auto const& [chain_name, chain] : table.chains) {
                 out +=
                     "  chain " + chain_name + (chain.definition.empty() ? "" : " " + chain.definition) + '\n';
-                for (auto const& rule : chain.rules)
-                    out += "    " + rule.text +
-                           (rule.comment.empty() ? "" : " comment \"" + rule.comment + '"') + '\n';
+                for (auto const& rule : chain.rules) out += "    " + show(rule) + '\n';
             }
             out += "}\n";
         }
@@ -91,6 +105,48 @@ class nft_ruleset {
         std::map<std::string, chain_state, std::less<>> chains;
         std::uint64_t next_handle = 1;
     };
+
+    /// What leads to a chain or set goes before it, and comes back after it.
+    static void append_commands(std::vector<std::string>& commands, std::string const& table,
+                                table_state const& here, table_state const& wanted) {
+        auto const elements_missing = [&](std::string const& verb, table_state const& all,
+                                          table_state const& from) {
+            for (auto const& [name, set] : all.sets)
+                for (auto const& element : set.elements) {
+                    auto const* const other = find(from.sets, name);
+                    if (!other || std::ranges::find(other->elements, element) == other->elements.end())
+                        commands.push_back(verb + " element " + table + ' ' + name + " { " + show(element) +
+                                           " }");
+                }
+        };
+        auto const texts = [](table_state const& of, std::string const& chain) {
+            std::vector<std::string> all;
+            if (auto const* const found = find(of.chains, chain))
+                for (auto const& rule : found->rules) all.push_back(show(rule));
+            return all;
+        };
+        elements_missing("delete", here, wanted);
+        for (auto const& [name, chain] : here.chains)
+            if (!chain.rules.empty() && texts(here, name) != texts(wanted, name))
+                commands.push_back("flush chain " + table + ' ' + name);
+        for (auto const& [name, chain] : here.chains)
+            if (!wanted.chains.contains(name)) commands.push_back("delete chain " + table + ' ' + name);
+        for (auto const& [name, set] : here.sets)
+            if (!wanted.sets.contains(name))
+                commands.push_back("delete " + set.kind + ' ' + table + ' ' + name);
+        for (auto const& [name, set] : wanted.sets)
+            if (!here.sets.contains(name))
+                commands.push_back("add " + set.kind + ' ' + table + ' ' + name + ' ' + set.definition);
+        for (auto const& [name, chain] : wanted.chains)
+            if (!here.chains.contains(name))
+                commands.push_back("add chain " + table + ' ' + name +
+                                   (chain.definition.empty() ? "" : ' ' + chain.definition));
+        for (auto const& [name, chain] : wanted.chains)
+            if (texts(here, name) != texts(wanted, name))
+                for (auto const& rule : texts(wanted, name))
+                    commands.push_back("add rule " + table + ' ' + name + ' ' + rule);
+        elements_missing("add", wanted, here);
+    }
 
     /// The words of a command, taken from its front.
     class words {
@@ -280,6 +336,9 @@ class nft_ruleset {
         return element;
     }
 
+    static std::string show(cnix::nft::rule const& rule) {
+        return rule.text + (rule.comment.empty() ? "" : " comment \"" + rule.comment + '"');
+    }
     static std::string show(cnix::nft::element const& element) {
         struct {
             std::string operator()(net::address const& address) const { return address.str(); }
