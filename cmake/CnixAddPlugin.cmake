@@ -158,6 +158,7 @@ function(_cnix_generate_plugin call target)
   foreach(backend IN LISTS backends)
     list(APPEND headers backends/${backend})
   endforeach()
+  list(APPEND backends recording) # --plan
   list(APPEND headers plugin)
   list(SORT headers)
   list(TRANSFORM headers REPLACE "(.+)" "#include <cnix/\\1.hpp>\n")
@@ -185,8 +186,9 @@ using @name@ =
 #include \"@target@.hpp\"
 
 #include <cnix/main.hpp>
+#include <cnix/plan.hpp>
 
-int main(int argc, char** argv) { return cnix::main<@name@>(argc, argv); }
+int main(int argc, char** argv) { return cnix::main<@name@>(argc, argv, cnix::plan<@name@>); }
 ")
   set(arg_SOURCES "${directory}/${target}.cpp" "${directory}/${target}.hpp" PARENT_SCOPE)
   set(arg_BACKENDS ${backends} PARENT_SCOPE)

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -94,7 +95,30 @@ template <class Plugin> class file_check {
         return std::move(faults_);
     }
 
+    struct own_entry {
+        typename Plugin::entry entry;
+        std::string network;
+        cni::version version; ///< the one a runtime chooses
+    };
+    /// This plugin's entry of a file without faults.
+    own_entry own() const {
+        auto const whole = config::read<list_keys>(text_, config::strict).value;
+        std::string const network{whole.name.view()};
+        cni::version const version = version_of(whole).value_or(cni::version{});
+        if (whole.plugins)
+            for (std::size_t i = 0; i < whole.plugins->size(); ++i) {
+                std::string_view const part = (*whole.plugins)[i].json;
+                auto const path = path_of(i);
+                if (is_own(config::read_part<any_entry>(text_, part, path, config::strict).value))
+                    return {{text_, part, path, version, config::strict}, network, version};
+            }
+        return {typename Plugin::entry{text_, config::strict}, network, version};
+    }
+
   private:
+    /// Of the list's entry `i`.
+    static constexpr config::text path_of(std::size_t i) { return config::concat("$.plugins[", i, ']'); }
+
     /// Of an unreadable value, too.
     constexpr bool has_plugins_key() const {
         return config::locate(text_, "$.plugins") != config::locate(text_, "$");
@@ -155,8 +179,8 @@ template <class Plugin> class file_check {
         for (std::size_t i = 0; i < network.plugins->size(); ++i) {
             if (faults_.size() >= config::max_faults) return;
             std::string_view const part = (*network.plugins)[i].json;
-            config::text const relative = config::concat("plugins[", i, ']');
-            config::text const path = config::concat("$.", relative);
+            config::text const path = path_of(i);
+            std::string_view const relative = path.view().substr(2);
             auto any = config::read_part<any_entry>(text_, part, path, config::strict);
             if (is_own(any.value)) {
                 typename Plugin::entry const entry{text_, part, path, version, config::strict};

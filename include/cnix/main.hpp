@@ -17,6 +17,11 @@
 
 namespace cnix {
 
+/// cnix::plan<Plugin> (cnix/plan.hpp): the text of a file that the plugin accepts, the plugin's type, the file's name, the
+/// attachment.
+using planner = std::string (*)(std::string_view text, std::string_view type, std::string_view file,
+                                cni::request request);
+
 namespace detail {
 
 /// A standard descriptor that is closed would become that of the first file or socket opened, which would then get what is
@@ -82,29 +87,71 @@ inline std::string help_text(std::string_view program) {
            "(https://www.cni.dev/docs/spec/) and a network configuration on standard input.\n\n"
            "  --check FILE...  what keeps the network configurations from working with this plugin;\n"
            "                   exit status 1 if anything does\n"
+           "  --plan FILE      the commands of an ADD with that configuration, as a shell script\n"
            "  --help           this text\n"
            "  --version        the version, and the CNI versions it speaks\n";
 }
 
-/// Judges a file as the compiler does. `program` is the plugin's type.
-template <class Plugin> bool check_file(std::string_view program, std::string const& file) {
+/// The file's text, if the plugin accepts it; else tells why not. `program` is the plugin's type.
+template <class Plugin>
+std::optional<std::string> accepted_file(std::string_view program, std::string const& file) {
     std::string text;
     try {
         text = cni::read_configuration(sys::open(file, O_RDONLY).get(), file);
     } catch (std::exception const& e) {
         print(stderr, std::string{program} + ": " + e.what() + '\n', 1);
-        return false;
+        return std::nullopt;
     }
     auto const faults = faults_of<Plugin>(text, program);
     for (config::fault const& one : faults) print(stderr, file + ':' + std::string{to_string(one)} + '\n', 1);
-    return faults.empty() && print(stdout, file + ": fits " + std::string{program} + '\n', 0) == 0;
+    return faults.empty() ? std::optional{std::move(text)} : std::nullopt;
+}
+
+template <class Plugin> bool check_file(std::string_view program, std::string const& file) {
+    return accepted_file<Plugin>(program, file) &&
+           print(stdout, file + ": fits " + std::string{program} + '\n', 0) == 0;
+}
+
+/// Of an attachment that the variables of the CNI protocol describe, as far as they are set.
+inline cni::request example_attachment() {
+    auto const variable = [](char const* name, char const* otherwise) {
+        std::string const value = cni::environment_variable(name);
+        return value.empty() ? std::string{otherwise} : value;
+    };
+    cni::request request;
+    request.container_id = variable("CNI_CONTAINERID", "example");
+    request.interface = variable("CNI_IFNAME", "eth0");
+    request.netns = variable("CNI_NETNS", "/run/netns/example");
+    request.args = cni::environment_variable("CNI_ARGS");
+    cni::detail::validate_container_id(request.container_id);
+    cni::detail::validate_interface(request.interface);
+    for (char const byte : request.netns)
+        if (static_cast<unsigned char>(byte) < ' ')
+            throw cni::error{cni::code::invalid_environment,
+                             "CNI_NETNS has control characters, which a script cannot show"};
+    return request;
+}
+
+template <class Plugin>
+int print_plan(std::string_view program, std::string const& file, planner const plan) {
+    auto const text = accepted_file<Plugin>(program, file);
+    if (!text) return 1;
+    try {
+        return print(stdout, plan(*text, program, file, example_attachment()), 0);
+    } catch (cni::error const& e) {
+        return print(stderr,
+                     std::string{program} + ": " + file + ": " + e.message() +
+                         (e.details().empty() ? "" : ": " + e.details()) + '\n',
+                     1);
+    }
 }
 
 } // namespace detail
 
 /// A plugin's main(): one verb of the CNI protocol, from environment and standard input to standard output.
 /// Exit status 0, or 1 with the error object on standard output; on standard error if it cannot be written there.
-template <class Plugin> int main(int argc, char** argv) {
+/// With options, for a person: --help, --version, --check FILE... and, given a `plan`, --plan FILE.
+template <class Plugin> int main(int argc, char** argv, planner plan = nullptr) {
     detail::keep_standard_descriptors();
     std::signal(SIGPIPE,
                 SIG_IGN); // a reader that has gone is a failed write, after which an ADD is taken back
@@ -122,6 +169,21 @@ template <class Plugin> int main(int argc, char** argv) {
             if constexpr (Plugin::well_formed)
                 for (int i = 2; i < argc; ++i) fit &= detail::check_file<Plugin>(program, argv[i]);
             return fit ? 0 : 1;
+        }
+        if (option == "--plan") {
+            if (argc != 3)
+                return detail::print(
+                    stderr, std::string{program} + ": --plan needs one network configuration file\n", 1);
+            if (plan == nullptr)
+                return detail::print(stderr,
+                                     std::string{program} + (requires {
+                                         requires Plugin::ipam_only;
+                                     } ? ": --plan: an IPAM plugin changes no network; ask the plugin "
+                                         "that makes the interface\n"
+                                       : ": --plan is not part of this plugin: pass cnix::plan of the "
+                                         "composition to cnix::main (docs/plan.md)\n"),
+                                     1);
+            if constexpr (Plugin::well_formed) return detail::print_plan<Plugin>(program, argv[2], plan);
         }
         return detail::print(stderr, std::string{program} + ": unknown option " + argv[1] + "; try --help\n",
                              1);

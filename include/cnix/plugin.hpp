@@ -57,8 +57,18 @@ template <class Step> void collect(findings& found, Step&& step) {
 
 template <class Policy>
 concept tells_expected = is_ipam<Policy> && requires(settings<Policy> const& settings) {
-    { Policy::expected(settings) } -> std::same_as<std::vector<cni::ip>>;
+    { Policy::expected(settings) } -> std::same_as<typename Policy::lease>;
 };
+
+/// What an ADD, CHECK or DEL acts on.
+inline cni::attachment attachment_of(cni::request const& request) {
+    return {{cni::network_name::parse(request.network).value(),
+             cni::container_id::parse(request.container_id).value(),
+             net::interface_name::parse(request.interface).value()},
+            request.netns,
+            {},
+            {}};
+}
 
 /// A policy with what it was told.
 template <class Policy> struct slot {
@@ -101,13 +111,7 @@ template <class... Slots> class call {
                std::string{std::string_view{Ipam::type}} + "\"";
     }
 
-    cni::attachment attachment() const {
-        return {{network(), cni::container_id::parse(request_.container_id).value(),
-                 net::interface_name::parse(request_.interface).value()},
-                request_.netns,
-                {},
-                {}};
-    }
+    cni::attachment attachment() const { return attachment_of(request_); }
     cni::network_name network() const { return cni::network_name::parse(request_.network).value(); }
 
     std::optional<cni::result> previous() const {
@@ -171,7 +175,9 @@ template <class... Slots> class call {
     void tell_expected() {
         std::vector<cni::ip> expected;
         each(types, [&]<class Policy>(slot<Policy>& one) {
-            if constexpr (tells_expected<Policy>) expected = Policy::expected(one.settings);
+            // What it cannot tell is reported by its own status.
+            if constexpr (tells_expected<Policy>)
+                attempts{}([&] { expected = Policy::expected(one.settings).ips; });
         });
         each(types, [&](auto& one) { one.settings.expected = expected; });
     }
@@ -199,6 +205,17 @@ template <class... Slots> class call {
     cnix::entry<Slots...> entry_;
     boost::hana::tuple<slot<Slots>...> slots_;
 };
+
+/// What an ADD does with a lease.
+template <class Link, class Nat>
+cni::result attach(Link&& link, auto const& link_settings, Nat&& nat, auto const& nat_settings, auto& pod,
+                   cni::attachment const& attachment, auto const& lease, cni::rollback& undo) {
+    cni::result result;
+    static_cast<cni::lease&>(result) = lease;
+    link.add(attachment, link_settings, pod, lease, result, undo);
+    nat.add(attachment, nat_settings, result, undo);
+    return result;
+}
 
 /// Runs an ADD; whatever it throws, what it did so far is undone in reverse, and what could not be undone is added to
 /// the error.
@@ -264,10 +281,8 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
                                      "IPAM plugin returned missing IP config (`ipam.type` is " +
                                          std::string{verb.entry().ipam_type()} + ")"};
             }
-            cni::result result;
-            static_cast<cni::lease&>(result) = lease;
-            link.add(attachment, link_settings, pod, lease, result, undo);
-            nat.add(attachment, nat_settings, result, undo);
+            auto result =
+                detail::attach(link, link_settings, nat, nat_settings, pod, attachment, lease, undo);
             if (auto const& dns = verb.entry().standard().dns; dns.given()) result.dns = dns.value();
             print(cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version));
         });

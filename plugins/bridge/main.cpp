@@ -6,6 +6,7 @@
 #include <cnix/main.hpp>
 #include <cnix/nat/nftables.hpp>
 #include <cnix/ns/setns.hpp>
+#include <cnix/plan.hpp>
 
 using namespace cnix;
 using backends::libnl;
@@ -14,4 +15,4 @@ using backends::nftables;
 using bridge = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::host_local,
                       nat::nftables<nftables>, ns::setns>;
 
-int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv); }
+int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv, cnix::plan<bridge>); }

@@ -23,8 +23,9 @@ namespace cnix {
 ///   gc        releases what the network's attachments hold that are not in the valid set; appends what could not be
 ///             done, and goes on.
 ///   status    appends why an ADD could not succeed now.
-///   expected  (may be left out) for each address that an ADD with these settings gives its subnet and gateway, so that the
-///             other slots' status asks after them.
+///   expected  (may be left out) the lease that an ADD with these settings gives if nobody holds an address yet, without its
+///             dns: for the other slots' status, and for a plan. Looks at nothing on the node. Throws cni::error if there
+///             would be none.
 ///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or, of one
 /// that delegates, releases all of the attachment's; add, del leaves no trace; del twice succeeds; two attachments never hold one

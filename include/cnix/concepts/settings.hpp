@@ -61,13 +61,12 @@ template <class Policy> struct settings {
     using args_type = typename detail::args_of<Policy>::type;
     using cni_args_type = typename detail::cni_args_of<Policy>::type;
 
-    config_type config{};          ///< its keys of the plugin's entry; of an Ipam, of the `ipam` object
-    runtime_config_type runtime{}; ///< its keys of `runtimeConfig`: the capabilities it honours
-    args_type args{};              ///< its keys of `args.cni`
-    cni_args_type cni_args{};      ///< its keys of CNI_ARGS
-    cni::request request{};        ///< as sent, for a policy that passes the call on
-    std::vector<cni::ip>
-        expected{}; ///< for STATUS: the subnets and gateways of an ADD's addresses, if the Ipam can tell
+    config_type config{};            ///< its keys of the plugin's entry; of an Ipam, of the `ipam` object
+    runtime_config_type runtime{};   ///< its keys of `runtimeConfig`: the capabilities it honours
+    args_type args{};                ///< its keys of `args.cni`
+    cni_args_type cni_args{};        ///< its keys of CNI_ARGS
+    cni::request request{};          ///< as sent, for a policy that passes the call on
+    std::vector<cni::ip> expected{}; ///< for STATUS: an ADD's addresses and gateways, if the Ipam can tell
 };
 
 } // namespace cnix

@@ -169,12 +169,18 @@ class host_local {
         }
     }
 
-    static std::vector<cni::ip> expected(settings<host_local> const& settings) {
-        std::vector<cni::ip> ips;
-        for (range_set const& set :
-             all_range_sets(settings.config, settings.runtime, [](std::string_view, std::string_view) {}))
-            ips.push_back({set.front().subnet, set.front().gateway, std::nullopt});
-        return ips;
+    static lease expected(settings<host_local> const& settings) {
+        auto const sets = valid_range_sets(settings);
+        auto const requested = match(requested_addresses(settings), sets);
+        std::vector<net::address> addresses;
+        for (std::size_t i = 0; i < sets.size(); ++i) {
+            auto const first = requested[i] ? requested[i] : first_usable(sets[i]);
+            if (!first)
+                throw cni::error{cni::code::try_again_later,
+                                 "no IP addresses available in range set: " + str(sets[i])};
+            addresses.push_back(*first);
+        }
+        return make_lease(addresses, sets, settings.config, {});
     }
 
   private:

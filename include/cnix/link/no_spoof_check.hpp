@@ -11,6 +11,7 @@ namespace cnix::link {
 
 /// For a bridge that is not to contain nftables: `macspoofchk` is refused, so there is never anything to do.
 struct no_spoof_check {
+    using planned = no_spoof_check; ///< it changes nothing (docs/plan.md)
     static constexpr std::string_view refusal = "this composition has no spoof check; compose link::bridge "
                                                 "with link::spoof_check, or leave the key out";
 

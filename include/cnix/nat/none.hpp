@@ -21,6 +21,7 @@ struct none_config {
 class none {
   public:
     using config = none_config;
+    using planned = none; ///< it changes nothing (docs/plan.md)
     static constexpr std::string_view name = "none";
 
     void add(cni::attachment const&, settings<none> const&, cni::result const&, cni::rollback&) {}

@@ -7,6 +7,7 @@
 #include <cnix/main.hpp>
 #include <cnix/nat/iptables.hpp>
 #include <cnix/ns/setns.hpp>
+#include <cnix/plan.hpp>
 
 using namespace cnix;
 using backends::libnl;
@@ -15,4 +16,6 @@ using backends::nftables;
 using bridge_iptables = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::host_local,
                                nat::iptables<backends::iptables>, ns::setns>;
 
-int main(int argc, char** argv) { return cnix::main<bridge_iptables>(argc, argv); }
+int main(int argc, char** argv) {
+    return cnix::main<bridge_iptables>(argc, argv, cnix::plan<bridge_iptables>);
+}

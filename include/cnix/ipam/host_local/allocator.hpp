@@ -45,6 +45,14 @@ inline std::vector<net::range> after(range_set const& set, std::optional<net::ad
     return pieces;
 }
 
+/// The address that is tried first.
+inline std::optional<net::address> first_usable(range_set const& set) {
+    for (address_range const& range : set)
+        for (net::address const& address : range.addresses)
+            if (!is_gateway(set, address)) return address;
+    return std::nullopt;
+}
+
 /// Whether an address could be taken from the set, given the sorted addresses that have a file.
 inline bool has_free_address(range_set const& set, lease_directory const* leases,
                              std::vector<net::address> const& present) {
