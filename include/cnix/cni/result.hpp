@@ -20,6 +20,7 @@ struct interface {
     friend bool operator==(interface const&, interface const&) = default;
 };
 
+/// An address of a result, with the length of its subnet.
 struct ip {
     net::prefix address;
     std::optional<net::address> gateway = {};
@@ -28,6 +29,7 @@ struct ip {
     friend bool operator==(ip const&, ip const&) = default;
 };
 
+/// A route of a result.
 struct route {
     net::prefix dst;
     std::optional<net::address> gw = {};
@@ -40,6 +42,7 @@ struct route {
     friend bool operator==(route const&, route const&) = default;
 };
 
+/// What of a result goes to the container's resolv.conf(5). Texts are kept as they were written.
 struct dns {
     std::vector<std::string> nameservers = {};
     std::string domain = {};

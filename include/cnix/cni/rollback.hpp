@@ -55,6 +55,7 @@ class rollback {
         return failures;
     }
 
+    /// The ADD has succeeded: nothing is undone any more, and what on_success() was given is done.
     void commit() noexcept {
         steps_.clear();
         for (auto& action : std::exchange(on_success_, {})) {

@@ -60,6 +60,7 @@ template <class Policy> constexpr inline bool is_ipam = requires { Policy::type;
 constexpr inline std::string_view any_ipam_plugin = "bridge-delegate";
 
 namespace archetypes {
+/// The least that is an Ipam; declared only.
 struct ipam {
     using config = no_keys;
     using lease = cni::lease;

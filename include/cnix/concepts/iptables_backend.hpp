@@ -38,6 +38,7 @@ concept iptables_backend =
     };
 
 namespace archetypes {
+/// What a policy may use of an iptables backend, and no more; declared only.
 struct iptables {
     void restore(net::family, std::string_view commands);
     void test(net::family, std::string_view commands);

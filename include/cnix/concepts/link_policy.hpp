@@ -53,6 +53,7 @@ concept link_policy =
     };
 
 namespace archetypes {
+/// The least that is a Link; declared only.
 struct link {
     using config = no_keys;
     using lease = cni::lease;

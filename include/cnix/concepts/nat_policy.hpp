@@ -35,6 +35,7 @@ concept nat_policy =
     };
 
 namespace archetypes {
+/// The least that is a Nat; declared only.
 struct nat {
     using config = no_keys;
     static constexpr std::string_view name = "archetype";

@@ -34,6 +34,7 @@ struct link {
     bool vlan_filtering = false; ///< of a bridge: IFLA_BR_VLAN_FILTERING
 };
 
+/// A bridge to be made.
 struct bridge_spec {
     net::interface_name name;
     std::uint32_t group = 0; ///< IFLA_GROUP
@@ -45,6 +46,7 @@ struct bridge_spec {
     bool up = true;
 };
 
+/// One end of a veth pair to be made.
 struct veth_end {
     net::interface_name name;
     std::uint32_t group = 0;       ///< IFLA_GROUP
@@ -87,7 +89,7 @@ struct bridge_port {
 /// An entry of a port's VLAN table (BRIDGE_VLAN_INFO_*). A port has one PVID: adding another entry with
 /// `pvid` takes it from the former.
 struct port_vlan {
-    std::uint16_t vid = 0;
+    std::uint16_t vid = 0; ///< 1 to 4094
     bool pvid = false;
     bool untagged = false;
 
@@ -108,6 +110,7 @@ struct link_address {
     bool dad_failed = false; ///< somebody else has the address
 };
 
+/// A unicast route, to be written or as the kernel tells of it.
 struct route_spec {
     net::prefix dst{};
     std::optional<net::address> gateway{};
@@ -137,6 +140,7 @@ struct rule_spec {
     friend bool operator==(rule_spec const&, rule_spec const&) = default;
 };
 
+/// A permanent entry of the neighbour table (ARP, NDP).
 struct neighbour_spec {
     net::address address{};
     net::mac mac{};
@@ -232,6 +236,7 @@ namespace archetypes {
 /// What a policy may use of a netlink backend, and no more; declared only.
 struct netlink {
     using index = cnix::netlink::index;
+    /// A hold on an interface, given back at its end.
     struct held {
         explicit operator bool() const;
         bool alone() const;

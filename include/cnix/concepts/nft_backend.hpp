@@ -44,8 +44,10 @@ struct port_mac {
 /// Bytes of an element's or rule's comment (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl/udata.h).
 constexpr inline std::size_t max_comment = 128;
 
+/// What an element is found by; its set's key_type says which of them.
 using key = std::variant<net::address, net::interface_name, port_mac>;
 
+/// An element of a set or map, as the kernel tells of it.
 struct element {
     nft::key key;
     /// Of an interval set: the interval's highest key; else absent.
@@ -67,11 +69,13 @@ struct element_change {
     nft::element element;
 };
 
+/// To be created, with a chain as its verdict if one is given; a comment of more than max_comment bytes is refused.
 inline element_change create(set_id set, nft::key of, std::string comment, std::string chain = {}) {
     return {element_change::kind::create,
             std::move(set),
             {std::move(of), std::nullopt, std::move(chain), std::move(comment)}};
 }
+/// To be taken away, whatever it leads to.
 inline element_change erase(set_id set, nft::key of) {
     return {element_change::kind::erase, std::move(set), {std::move(of), std::nullopt, {}, {}}};
 }
@@ -85,6 +89,7 @@ struct object {
     std::string name; ///< of the chain or set
 };
 
+/// A chain, as the kernel tells of it.
 struct chain {
     std::string hook; ///< "postrouting", ...; empty: not a base chain
     std::string type; ///< of a base chain: "nat", "filter"
@@ -95,6 +100,7 @@ struct chain {
     friend bool operator==(chain const&, chain const&) = default;
 };
 
+/// A rule of a chain.
 struct rule {
     std::uint64_t handle = 0; ///< what "delete rule" names it by
     std::string text;         ///< as nft lists it, without comment and handle
@@ -151,6 +157,7 @@ concept nft_backend =
     };
 
 namespace archetypes {
+/// What a policy may use of an nftables backend, and no more; declared only.
 struct nft {
     void run(std::string_view script);
     void dry_run(std::string_view script);

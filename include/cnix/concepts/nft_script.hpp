@@ -59,8 +59,11 @@ inline std::string text(net::interface_name const& name) {
                                                              ": rename it without '\"', '*' and '\\'"};
     return '"' + name.str() + '"';
 }
+/// An address is one token as it is.
 inline std::string text(net::address const& address) { return address.str(); }
+/// `"veth1" . 02:00:00:00:00:01`
 inline std::string text(port_mac const& pair) { return text(pair.port) + " . " + pair.mac.str(); }
+/// Any key.
 inline std::string text(key const& any) {
     return std::visit([](auto const& one) { return text(one); }, any);
 }
@@ -72,7 +75,7 @@ inline std::string text(table_id const& table) {
 /// "inet cnix pods4"
 inline std::string text(set_id const& set) { return text(set.table) + ' ' + set.name; }
 
-/// "create element inet cnix pods4 { 10.1.0.5 comment "<comment>" : goto net-mynet }", one command a line.
+/// `create element inet cnix pods4 { 10.1.0.5 comment "..." : goto net-mynet }`, one command a line.
 inline std::string text(element_change const& change) {
     bool const creates = change.kind == element_change::kind::create;
     std::string command = (creates ? "create element " : "delete element ") + text(change.set) + " { " +
@@ -81,6 +84,7 @@ inline std::string text(element_change const& change) {
     if (creates && !change.element.chain.empty()) command += " : goto " + change.element.chain;
     return command + " }\n";
 }
+/// All of them, in order.
 inline std::string text(std::vector<element_change> const& changes) {
     std::string script;
     for (auto const& change : changes) script += text(change);

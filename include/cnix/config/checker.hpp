@@ -53,6 +53,7 @@ class checker {
     std::vector<config::fault>& faults_;
 };
 
+/// A struct that the reader asks for its faults.
 template <class Struct>
 concept self_checking = requires(Struct const& object, checker& found) { object.check(found); };
 

@@ -66,6 +66,7 @@ struct verdicts {
     constexpr bool ok() const { return size == 0; }
 };
 
+/// As judge(), for each fault.
 constexpr verdicts judge_each(std::vector<fault> const& faults, std::string_view file = {}) {
     verdicts result;
     for (fault const& one : faults) result.each[result.size++] = judge(std::vector<fault>{one}, file);

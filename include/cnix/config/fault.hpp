@@ -13,6 +13,7 @@ namespace cnix::config {
 /// input cheap.
 constexpr inline std::size_t max_faults = 64;
 
+/// What a fault is one of.
 enum class fault_kind {
     syntax,        ///< not JSON, longer than max_size, or nested deeper than max_depth
     type,          ///< another JSON type than the key takes
@@ -29,6 +30,7 @@ struct position {
     friend constexpr bool operator==(position, position) = default;
 };
 
+/// What is wrong with a document, at one place of it.
 struct fault {
     fault_kind kind = fault_kind::value;
     std::size_t offset = 0; ///< bytes into the source
@@ -46,6 +48,7 @@ constexpr position advance(position from, std::string_view source, std::size_t b
     return from;
 }
 
+/// Line and column of a byte; of the end for an offset beyond it.
 constexpr position position_of(std::string_view source, std::size_t offset) {
     return advance({}, source, 0, offset);
 }

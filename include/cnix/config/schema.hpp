@@ -73,10 +73,13 @@ template <class... Structs> struct all_of {
 template <class Struct, class... Structs> constexpr Struct& get(all_of<Structs...>& all) {
     return std::get<Struct>(all.parts);
 }
+/// The part of that type.
 template <class Struct, class... Structs> constexpr Struct const& get(all_of<Structs...> const& all) {
     return std::get<Struct>(all.parts);
 }
 
+/// Which of the templates a member's type is of.
+/// @{
 template <class Type> constexpr inline bool is_optional = false;
 template <class Value> constexpr inline bool is_optional<std::optional<Value>> = true;
 template <class Type> constexpr inline bool is_vector = false;
@@ -85,6 +88,7 @@ template <class Type> constexpr inline bool is_entry = false;
 template <class Value> constexpr inline bool is_entry<entry<Value>> = true;
 template <class Type> constexpr inline bool is_all_of = false;
 template <class... Structs> constexpr inline bool is_all_of<all_of<Structs...>> = true;
+/// @}
 
 /// A struct with adapted members.
 template <class Type>

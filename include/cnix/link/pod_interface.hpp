@@ -16,6 +16,7 @@
 /// thread's, on a backend made there.
 namespace cnix::link {
 
+/// Whether one of the addresses is of the family.
 inline bool has_family(std::vector<cni::ip> const& ips, net::family family) {
     return ranges::any_of(ips, [family](cni::ip const& ip) { return ip.address.family() == family; });
 }
@@ -29,6 +30,7 @@ inline std::optional<net::address> first_gateway(std::vector<cni::ip> const& ips
 
 /// RT_SCOPE_LINK and RT_SCOPE_HOST (linux/rtnetlink.h): a route of such a scope has no gateway.
 constexpr inline std::uint8_t scope_link = 253;
+/// See scope_link.
 constexpr inline std::uint8_t scope_host = 254;
 
 /// A route of a result as it is put on the device: a route without a gateway gets the first one of its family, unless its

@@ -18,6 +18,7 @@
 
 namespace cnix::nat {
 
+/// The keys of nat::iptables in the plugin's entry (docs/policies/iptables.md).
 struct iptables_config {
     bool ipMasq = false;
     config::text ipMasqBackend; ///< "iptables" or absent

@@ -17,6 +17,7 @@ namespace cnix::nat {
 
 namespace layout = nftables_layout;
 
+/// The keys of nat::nftables in the plugin's entry (docs/policies/nftables.md).
 struct nftables_config {
     bool ipMasq = false;
     config::text ipMasqBackend; ///< "nftables" or absent

@@ -6,6 +6,7 @@
 
 namespace cnix::nat {
 
+/// `ipMasq`, to be refused: who asks for it must not believe that it is done.
 struct none_config {
     bool ipMasq = false;
 

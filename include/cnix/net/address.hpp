@@ -11,6 +11,7 @@
 
 namespace cnix::net {
 
+/// The version of the Internet protocol.
 enum class family : std::uint8_t { ipv4, ipv6 };
 
 /// Bits of an address of the family: 32 or 128.

@@ -44,8 +44,8 @@ class interface_name {
     short_text<max_size> text_;
 };
 
-/// An interface name known when compiling: "cni0"_ifname. A bad one does not compile.
 inline namespace literals {
+/// An interface name known when compiling: "cni0"_ifname. A bad one does not compile.
 consteval interface_name operator""_ifname(char const* text, std::size_t size) {
     return interface_name::parse({text, size}).value();
 }

@@ -12,6 +12,7 @@ namespace cnix::net {
 /// walking), so range-v3 filters and joins it as any other range.
 class range {
   public:
+    /// Computes the address it is at.
     class iterator {
       public:
         using value_type = address;
@@ -83,4 +84,6 @@ class range {
 
 } // namespace cnix::net
 
+/// @cond
 template <> constexpr inline bool ranges::enable_view<cnix::net::range> = true;
+/// @endcond

@@ -74,6 +74,7 @@ class directory {
 
     /// What an entry may turn out to be besides a file that was read.
     enum class unread { absent, not_a_file, too_large };
+    /// `bytes` of what was read, unless `why_not` says that nothing was.
     struct content {
         std::string bytes;
         std::optional<unread> why_not;

@@ -24,6 +24,7 @@ inline std::string str(range_set const& set) {
     return text;
 }
 
+/// Whether the address is the gateway of one of the set's ranges, which no attachment gets.
 inline bool is_gateway(range_set const& set, net::address const& address) {
     return ranges::any_of(set, [&](address_range const& range) { return range.gateway == address; });
 }

@@ -31,8 +31,10 @@ struct requested_address {
 
 /// What the kernel cuts greater values to (ip_metrics_convert in net/ipv4/metrics.c), bytes.
 constexpr inline std::uint32_t max_route_mtu = 65535 - 15;
+/// See max_route_mtu.
 constexpr inline std::uint32_t max_route_advmss = 65535 - 40;
 
+/// An element of `routes`.
 struct host_local_route {
     std::optional<net::prefix> dst; ///< required
     std::optional<net::address> gw;

@@ -37,6 +37,7 @@ enum class lease_state {
     foreign, ///< not a lease, but put there by somebody: the address is not ours to hand out
 };
 
+/// A lease file that was looked at.
 struct lease_file {
     lease_state state = lease_state::absent;
     lease_owner owner; ///< if owned

@@ -126,6 +126,7 @@ constexpr range_set resolve(std::vector<host_local_range> const& ranges, std::st
     return set;
 }
 
+/// Whether the address is in one of the set's ranges.
 constexpr bool contains(range_set const& set, net::address const& address) {
     for (address_range const& range : set)
         if (range.addresses.contains(address)) return true;

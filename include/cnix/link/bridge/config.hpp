@@ -14,6 +14,7 @@ namespace cnix::link {
 
 /// Linux: ETH_MIN_MTU and ETH_MAX_MTU (include/uapi/linux/if_ether.h) bound a veth's MTU.
 constexpr inline int min_mtu = 68;
+/// See min_mtu.
 constexpr inline int max_mtu = 65535;
 
 /// Linux: IPV6_MIN_MTU (include/uapi/linux/ipv6.h, RFC 8200 section 5). An interface with less loses its IPv6 addresses.

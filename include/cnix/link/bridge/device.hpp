@@ -29,6 +29,7 @@ inline net::interface_name vlan_gateway_port_name(bridge_config const& config) {
     return net::interface_name::parse("veth" + cni::digest(vlan_gateway_name(config)).substr(0, 11)).value();
 }
 
+/// Why the device cannot be the bridge.
 inline std::string not_a_bridge(netlink::link const& device) {
     return '"' + device.name + "\" already exists but is not a bridge; remove it, or set another `bridge`";
 }
@@ -54,6 +55,8 @@ inline std::optional<std::vector<net::prefix>> in_the_way(std::vector<netlink::l
     }
     return others;
 }
+
+/// Why the device cannot get the gateway's address beside `other`.
 inline std::string gateway_conflict(netlink::link const& device, net::prefix const& gateway,
                                     net::prefix const& other) {
     return '"' + device.name + "\" already has an IP address different from " + gateway.str() + ": " +
