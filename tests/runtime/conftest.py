@@ -87,7 +87,7 @@ class Podman:
     """podman with its CNI backend; everything of it lies below one directory."""
 
     def __init__(self, directory: Path, plugins: Plugins, rootfs: Path):
-        self.directory, self.data = directory, directory / "networks"
+        self.directory, self.data, self.plugins = directory, directory / "networks", plugins.directory
         self.configurations = directory / "net.d"
         self.configurations.mkdir(parents=True)
         (directory / "containers.conf").write_text(f"""
@@ -129,6 +129,10 @@ events_logger = "file"
     def remove_all(self) -> None:
         self("rm", "--all", "--force", "--time", "0")
 
+    def close(self) -> None:
+        self("rm", "--all", "--force", "--time", "0", check=False)
+        run("umount", "--all-targets", "--recursive", str(self.directory / "storage"), check=False)
+
 
 @pytest.fixture(scope="session")
 def podman(runtime_plugins, rootfs):
@@ -137,8 +141,7 @@ def podman(runtime_plugins, rootfs):
     directory.mkdir()
     podman = Podman(directory, runtime_plugins, rootfs)
     yield podman
-    podman("rm", "--all", "--force", "--time", "0", check=False)
-    run("umount", "--all-targets", "--recursive", str(directory / "storage"), check=False)
+    podman.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,16 @@
 """podman starts, connects, disconnects and reloads containers over our plugins."""
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
-from .conftest import GATEWAY, clear, left
+from support.cni import Plugins
+from support.namespace import run, unique
+from support.sandbox import MARK
+
+from .conftest import GATEWAY, Podman, clear, left, need
 
 pytestmark = pytest.mark.xdist_group("runtime")
 
@@ -75,3 +83,39 @@ def test_reload(podman, network, nothing_left):
     assert podman.address(container, network) == address
     podman("exec", container, "/bin/ping", "-c1", "-W2", GATEWAY)
     nothing_left()
+
+
+def test_over_from_the_reference_and_back(plugins, reference, rootfs, tmp_path):
+    """The commands of docs/migration.md, with containers running that the other side connected."""
+    need("podman", "runc", "conmon")
+    page = (Path(__file__).resolve().parents[2] / "docs/migration.md").read_text()
+    blocks = dict(re.findall(r"^<!-- run: (\S+) -->\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    (tmp_path / "build/release").mkdir(parents=True)
+    (tmp_path / "build/release/bin").symlink_to(plugins.directory)
+    own = Podman(MARK / unique("podman"), Plugins(shutil.copytree(reference.directory, tmp_path / "plugins")), rootfs)
+    own.network("one")
+
+    def commands(*names: str) -> None:
+        here = f"plugins={own.plugins} networks={own.configurations} new={tmp_path}/new old={tmp_path}/old\n"
+        run("sh", "-eu", "-c", here + "".join(blocks[name] for name in names), cwd=tmp_path)
+
+    def reaches_gateway(*containers: str) -> None:
+        for container in containers:
+            own("exec", container, "/bin/ping", "-c1", "-W2", GATEWAY)
+
+    try:
+        theirs, reloaded = own.start("one"), own.start("one")
+        address = own.address(reloaded, "one")
+        commands("before", "over")
+        ours, goes_back = own.start("one"), own.start("one")
+        own("network", "reload", reloaded)
+        assert own.address(reloaded, "one") == address
+        reaches_gateway(theirs, reloaded, ours, goes_back)
+        own("rm", "--force", "--time", "0", theirs, ours)
+        commands("back")
+        reaches_gateway(reloaded, goes_back, own.start("one"))
+        own.remove_all()
+        assert left(own.data) == []
+    finally:
+        own.close()
+        clear(own.data, "p-one")
