@@ -6,7 +6,7 @@
 #include <cnix/ipam/host_local/config.hpp>
 #include <cnix/ipam/host_local/lease_directory.hpp>
 #include <cnix/ipam/host_local/resolv_conf.hpp>
-#include <cnix/ipam/host_local/writable.hpp>
+#include <cnix/sys/writable.hpp>
 
 #include <range/v3/algorithm/any_of.hpp>
 #include <range/v3/algorithm/contains.hpp>
@@ -144,8 +144,10 @@ class host_local {
         }
         std::string const data_dir{settings.config.data_directory()};
         auto const network = cni::network_name::parse(settings.request.network);
-        auto const unwritable = why_not_writable(network ? data_dir + '/' + network->str() : data_dir);
-        if (unwritable) found.push_back("host-local: " + *unwritable);
+        auto const unwritable = sys::why_not_writable(network ? data_dir + '/' + network->str() : data_dir);
+        if (unwritable)
+            found.push_back("host-local: " + *unwritable +
+                            "; make it writable, or set `dataDir` to a directory that is");
 
         bool good = true;
         auto const sets = all_range_sets(settings.config, settings.runtime,

@@ -8,13 +8,13 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace cnix::ipam {
+namespace cnix::sys {
 
 /// Why no file could be created in the directory `path`, or in what of it exists, by writing an unnamed file
 /// there, which leaves nothing. Nothing if one could. `path` is absolute.
 inline std::optional<std::string> why_not_writable(std::string path) {
     for (;;) {
-        sys::fd const file = sys::try_open(path, O_WRONLY | O_TMPFILE, 0600);
+        fd const file = try_open(path, O_WRONLY | O_TMPFILE, 0600);
         bool good = false;
         int error = errno;
         if (file) {
@@ -29,9 +29,8 @@ inline std::optional<std::string> why_not_writable(std::string path) {
             continue;
         }
         if (good) return std::nullopt;
-        return "cannot create files in \"" + path + "\": " + std::generic_category().message(error) +
-               "; make it writable, or set `dataDir` to a directory that is";
+        return "cannot create files in \"" + path + "\": " + std::generic_category().message(error);
     }
 }
 
-} // namespace cnix::ipam
+} // namespace cnix::sys
