@@ -5,6 +5,7 @@ set(CNIX_PLUGIN_DIR /opt/cni/bin CACHE STRING "Where plugins are installed; rela
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/cnix) # nothing in it depends on the architecture
 
 install(TARGETS cnix EXPORT cnixTargets FILE_SET HEADERS COMPONENT dev)
+install(TARGETS cnix_laws EXPORT cnixTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cnix-laws COMPONENT dev)
 install(EXPORT cnixTargets NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
 # A file for each backend: cnixConfig.cmake takes those whose system libraries it finds.
 foreach(backend libnl nftables libnftables iptables recording)

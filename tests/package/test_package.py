@@ -61,6 +61,8 @@ def test_documents(staged):
 def test_every_header_is_installed(staged):
     roots = [ROOT / "include", *(ROOT / "backends").glob("*/include")]
     wanted = {str(header.relative_to(root)) for root in roots for header in root.rglob("*.hpp")}
+    wanted |= {f"cnix-laws/laws/{header.name}" for header in (ROOT / "tests/laws").glob("*.hpp")}
+    wanted |= {"cnix-laws/support/difference.hpp"}
     assert {str(header.relative_to(staged / "usr/include")) for header in (staged / "usr/include").rglob("*.hpp")} == wanted
 
 
