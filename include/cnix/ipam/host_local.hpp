@@ -43,8 +43,8 @@ class host_local {
     static constexpr void check(host_local_config const& keys, entry_facts const& entry,
                                 cnix::config::checker& found) {
         auto const version = cni::version::parse(entry.version);
-        auto const sets = all_range_sets(keys, {}, [](std::string_view, std::string_view) {});
-        if (version && !one_address_a_family(sets, *version))
+        if (!version || *version >= cni::version::v0_3_0) return;
+        if (!one_address_a_family(all_range_sets(keys, {}).sets, *version))
             found.fault(keys.ranges.empty() ? "ipam" : "ipam.ranges", too_many(*version).view());
     }
 
@@ -84,9 +84,7 @@ class host_local {
     std::optional<lease> find(cni::attachment const& attachment, settings<host_local> const& settings) {
         auto const held = look_up(attachment, settings.config);
         if (held.empty()) return std::nullopt;
-        auto const sets =
-            all_range_sets(settings.config, settings.runtime, [](std::string_view, std::string_view) {});
-        return make_lease(held, sets, settings.config, {});
+        return make_lease(held, all_range_sets(settings.config, settings.runtime).sets, settings.config, {});
     }
 
     void check(cni::attachment const& attachment, settings<host_local> const& settings,
@@ -100,10 +98,8 @@ class host_local {
                             ", so its address may be given to another; delete and recreate the container");
             return;
         }
-        auto const sets = all_range_sets(settings.config, settings.runtime,
-                                         [&](std::string_view path, std::string_view message) {
-                                             found.push_back(fault_text(path, message));
-                                         });
+        auto const [sets, faults] = all_range_sets(settings.config, settings.runtime);
+        for (range_fault const& fault : faults) found.push_back(fault_text(fault));
         for (cni::ip const& ip : previous.ips) {
             net::address const address = ip.address.address();
             if (ranges::contains(held, address) ||
@@ -149,13 +145,9 @@ class host_local {
             found.push_back("host-local: " + *unwritable +
                             "; make it writable, or set `dataDir` to a directory that is");
 
-        bool good = true;
-        auto const sets = all_range_sets(settings.config, settings.runtime,
-                                         [&](std::string_view path, std::string_view message) {
-                                             good = false;
-                                             found.push_back(fault_text(path, message));
-                                         });
-        if (good && sets.empty()) found.push_back(std::string{no_ranges});
+        auto const [sets, faults] = all_range_sets(settings.config, settings.runtime);
+        for (range_fault const& fault : faults) found.push_back(fault_text(fault));
+        if (faults.empty() && sets.empty()) found.push_back(std::string{no_ranges});
         if (!network || unwritable) return;
         try {
             auto const leases = lease_directory::look(data_dir, *network);
@@ -203,9 +195,9 @@ class host_local {
     static std::string network_path(host_local_config const& config, cni::network_name const& network) {
         return std::string{config.data_directory()} + '/' + network.str();
     }
-    static std::string fault_text(std::string_view path, std::string_view message) {
-        return "host-local: " + (path.empty() ? std::string{} : '`' + std::string{path} + "`: ") +
-               std::string{message};
+    static std::string fault_text(range_fault const& fault) {
+        std::string const path{fault.path};
+        return "host-local: " + (path.empty() ? path : '`' + path + "`: ") + std::string{fault.message};
     }
 
     static cni::dns read_dns(host_local_config const& config) {
@@ -214,16 +206,14 @@ class host_local {
     }
 
     static std::vector<range_set> valid_range_sets(settings<host_local> const& settings) {
-        std::string faults;
-        auto sets = all_range_sets(settings.config, settings.runtime,
-                                   [&](std::string_view path, std::string_view message) {
-                                       faults += (faults.empty() ? "" : "; ") + fault_text(path, message);
-                                   });
-        if (faults.empty() && sets.empty()) faults = no_ranges;
-        if (cni::version const version = settings.request.version; !one_address_a_family(sets, version))
-            faults += (faults.empty() ? "" : "; ") + std::string{too_many(version)};
-        if (!faults.empty()) throw cni::error{cni::code::invalid_network_config, faults};
-        return sets;
+        range_sets all = all_range_sets(settings.config, settings.runtime);
+        std::string wrong;
+        for (range_fault const& fault : all.faults) wrong += (wrong.empty() ? "" : "; ") + fault_text(fault);
+        if (wrong.empty() && all.sets.empty()) wrong = no_ranges;
+        if (cni::version const version = settings.request.version; !one_address_a_family(all.sets, version))
+            wrong += (wrong.empty() ? "" : "; ") + std::string{too_many(version)};
+        if (!wrong.empty()) throw cni::error{cni::code::invalid_network_config, wrong};
+        return std::move(all.sets);
     }
 
     /// CNI_ARGS, `args.cni`, `runtimeConfig`, in this order, each address once.

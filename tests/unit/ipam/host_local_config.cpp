@@ -4,8 +4,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace cnix;
 
@@ -89,6 +93,100 @@ TEST_CASE("ranges that meet are refused") {
           "$.ranges: range set 0 overlaps with 1");
     CHECK(faults_of<ipam::host_local_runtime_config>(R"({"ipRanges": [[{"subnet": "10.0.0.0/31"}]]})") ==
           "$.ipRanges[0][0].subnet: Network 10.0.0.0/31 too small to allocate from");
+}
+
+TEST_CASE("the overlaps told are those of comparing every pair") {
+    std::mt19937 random{1};
+    auto const upto = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random()) % limit; };
+    auto const of = [](ipam::range_faults const& faults) {
+        std::vector<std::string> all;
+        for (auto const& [path, message] : faults)
+            all.push_back(std::string{path} + ": " + std::string{message});
+        return all;
+    };
+    std::size_t told = 0;
+    for (int round = 0; round < 500; ++round) {
+        // One set, in which ranges may meet and families mix.
+        std::vector<ipam::host_local_range> one(upto(8) + 1);
+        std::vector<net::range> addresses;
+        std::vector<std::string> expected;
+        for (std::size_t i = 0; i < one.size(); ++i) {
+            bool const v6 = round % 3 == 0 && upto(4) == 0;
+            auto const first = 10 + upto(100), last = first + upto(12);
+            auto const at = [&](std::uint32_t host) {
+                return v6 ? net::address::v6(0xfd00ULL << 48, host) : net::address::v4(0x0a000000 + host);
+            };
+            one[i] = {net::prefix::make(at(0), v6 ? 64 : 24), at(first), at(last), {}};
+            addresses.push_back(net::range::make(at(first), at(last)).value());
+            for (std::size_t j = 0; j < i; ++j) {
+                std::string const path = "set[" + std::to_string(i) + "]: ";
+                if (addresses[j].family() != addresses[i].family())
+                    expected.push_back(path + "mixed address families");
+                else if (addresses[j].overlaps(addresses[i]))
+                    expected.push_back(path + "subnets " + addresses[j].str() + " and " + addresses[i].str() +
+                                       " overlap");
+                else
+                    continue;
+                break;
+            }
+        }
+        ipam::range_faults faults;
+        CHECK(ipam::resolve(one, "set", faults).empty() == !expected.empty());
+        CHECK(of(faults) == expected);
+        told += expected.size();
+
+        // Sets, each good by itself.
+        std::vector<ipam::range_set> sets(upto(6) + 1);
+        for (auto& set : sets)
+            for (std::uint32_t at = upto(60); at < 250 && set.size() < 3; at += 1 + upto(120)) {
+                net::prefix const subnet = net::prefix::parse("10.0.0.0/24").value();
+                auto const first = net::address::v4(0x0a000000 + at);
+                auto const last = first + upto(5);
+                at += 5;
+                set.push_back({subnet, net::range::make(first, last).value(), first});
+            }
+        expected.clear();
+        for (std::size_t i = 0; i < sets.size(); ++i)
+            for (std::size_t j = i + 1; j < sets.size(); ++j) {
+                bool overlap = false;
+                for (auto const& left : sets[i])
+                    for (auto const& right : sets[j])
+                        overlap = overlap || left.addresses.overlaps(right.addresses);
+                if (overlap)
+                    expected.push_back("ranges: range set " + std::to_string(i) + " overlaps with " +
+                                       std::to_string(j));
+            }
+        faults.clear();
+        ipam::refuse_overlaps(sets, "ranges", faults);
+        CHECK(of(faults) == expected);
+        told += expected.size();
+    }
+    CHECK(told > 1000);
+}
+
+// Comparing every pair takes half a minute.
+TEST_CASE("60,000 ranges are compared, as many sets or as one") {
+    constexpr std::uint32_t count = 60'000;
+    auto const sets = [](auto subnet, std::string_view between) {
+        std::string json = "{\"ranges\": [[";
+        for (std::uint32_t i = 0; i < count; ++i)
+            json += (i == 0 ? std::string{} : std::string{between}) + "{\"subnet\": \"" +
+                    net::address::v4(subnet(i)).str() + "/29\"}";
+        return json + "]]}";
+    };
+    auto const own = [](std::uint32_t i) { return 0x0a000000 + (count - i) * 8; };
+    auto const last_is_first = [&](std::uint32_t i) { return own(i == count - 1 ? 0 : i); };
+    auto const shared = [](std::uint32_t) { return 0x0a000000U; };
+    std::string_view const one_set = ",", many_sets = "],[";
+
+    CHECK(faults(sets(own, one_set)) == "");
+    CHECK(faults(sets(own, many_sets)) == "");
+    CHECK(faults(sets(last_is_first, one_set)).view().starts_with("$.ranges[0][59999]: subnets 10.7.83.1-"));
+    CHECK(faults(sets(last_is_first, many_sets)) == "$.ranges: range set 0 overlaps with 59999");
+    auto const all_meet =
+        config::read<ipam::host_local_config>(sets(shared, many_sets), config::strict).faults;
+    REQUIRE(all_meet.size() == config::max_faults);
+    CHECK(all_meet.back().message == "range set 0 overlaps with 64");
 }
 
 TEST_CASE("other keys are checked") {

@@ -64,17 +64,16 @@ struct host_local_config {
 
     /// What can be said without the range sets of `runtimeConfig`.
     constexpr void check(config::checker& found) const {
-        auto const fault = [&found](std::string_view path, std::string_view message) {
-            found.fault(path, message);
-        };
+        range_faults faults;
         std::vector<range_set> sets;
         if (auto const legacy = legacy_range()) {
             sets.emplace_back();
-            if (auto const range = resolve(*legacy, "", fault)) sets.back().push_back(*range);
+            if (auto const range = resolve(*legacy, "", faults)) sets.back().push_back(*range);
         }
         for (std::size_t i = 0; i < ranges.size(); ++i)
-            sets.push_back(resolve(ranges[i], config::path("ranges", i), fault));
-        refuse_overlaps(sets, "ranges", fault);
+            sets.push_back(resolve(ranges[i], config::path("ranges", i), faults));
+        refuse_overlaps(sets, "ranges", faults);
+        for (auto const& [path, message] : faults) found.fault(path, message);
         for (std::size_t i = 0; i < routes.size(); ++i) {
             host_local_route const& route = routes[i];
             if (!route.dst)
@@ -113,13 +112,12 @@ struct host_local_runtime_config {
     std::vector<requested_address> ips;
 
     constexpr void check(config::checker& found) const {
-        auto const fault = [&found](std::string_view path, std::string_view message) {
-            found.fault(path, message);
-        };
+        range_faults faults;
         std::vector<range_set> sets;
         for (std::size_t i = 0; i < ipRanges.size(); ++i)
-            sets.push_back(resolve(ipRanges[i], config::path("ipRanges", i), fault));
-        refuse_overlaps(sets, "ipRanges", fault);
+            sets.push_back(resolve(ipRanges[i], config::path("ipRanges", i), faults));
+        refuse_overlaps(sets, "ipRanges", faults);
+        for (auto const& [path, message] : faults) found.fault(path, message);
     }
 };
 
@@ -133,27 +131,30 @@ struct host_local_cni_args {
     std::optional<requested_address> IP;
 };
 
+struct range_sets {
+    std::vector<range_set> sets; ///< without those that have a fault
+    range_faults faults;
+};
+
 /// All range sets in force, in the order their addresses are handed out: those of the runtime, the range of
-/// the four keys, those of `ranges`. Faults go to `fault(path, message)`; sets that have one are left out.
-template <class Fault>
-constexpr std::vector<range_set> all_range_sets(host_local_config const& config,
-                                                host_local_runtime_config const& runtime,
-                                                Fault const& fault) {
-    std::vector<range_set> sets;
+/// the four keys, those of `ranges`.
+constexpr range_sets all_range_sets(host_local_config const& config,
+                                    host_local_runtime_config const& runtime) {
+    range_sets all;
     auto const add = [&](range_set set) {
-        if (!set.empty()) sets.push_back(std::move(set));
+        if (!set.empty()) all.sets.push_back(std::move(set));
     };
     for (std::size_t i = 0; i < runtime.ipRanges.size(); ++i)
-        add(resolve(runtime.ipRanges[i], config::path("ipRanges", i), fault));
+        add(resolve(runtime.ipRanges[i], config::path("ipRanges", i), all.faults));
     if (auto const legacy = config.legacy_range()) {
         range_set set;
-        if (auto const range = resolve(*legacy, "", fault)) set.push_back(*range);
+        if (auto const range = resolve(*legacy, "", all.faults)) set.push_back(*range);
         add(std::move(set));
     }
     for (std::size_t i = 0; i < config.ranges.size(); ++i)
-        add(resolve(config.ranges[i], config::path("ranges", i), fault));
-    refuse_overlaps(sets, "ranges", fault);
-    return sets;
+        add(resolve(config.ranges[i], config::path("ranges", i), all.faults));
+    refuse_overlaps(all.sets, "ranges", all.faults);
+    return all;
 }
 
 } // namespace cnix::ipam

@@ -1,12 +1,16 @@
 #pragma once
+#include <cnix/config/fault.hpp>
 #include <cnix/config/path.hpp>
 #include <cnix/config/text.hpp>
 #include <cnix/net/prefix.hpp>
 #include <cnix/net/range.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cnix::ipam {
@@ -31,15 +35,20 @@ struct address_range {
 /// resolved.
 using range_set = std::vector<address_range>;
 
-/// Fills in the defaults. What is wrong goes to `fault(path, message)`, the path beginning with `base`; then
-/// nothing.
-template <class Fault>
+/// What is wrong with a range or a set.
+struct range_fault {
+    config::text path; ///< begins where the caller said
+    config::text message;
+};
+using range_faults = std::vector<range_fault>;
+
+/// Fills in the defaults. What is wrong is added to `faults`, at `base` and below; then nothing.
 constexpr std::optional<address_range> resolve(host_local_range const& range, std::string_view base,
-                                               Fault const& fault) {
+                                               range_faults& faults) {
     bool good = true;
-    auto const refuse = [&](std::string_view key, config::text const& message) {
+    auto const refuse = [&](std::string_view key, config::text message) {
         good = false;
-        fault(config::join_paths(base, key).view(), message.view());
+        faults.push_back({config::join_paths(base, key), std::move(message)});
     };
     if (!range.subnet) {
         refuse("", "a range needs `subnet`, the network to allocate from, such as 10.1.0.0/16");
@@ -90,39 +99,70 @@ constexpr std::optional<address_range> resolve(host_local_range const& range, st
     return address_range{subnet, *addresses, gateway};
 }
 
-/// The same for a set. A set with a fault is empty.
-template <class Fault>
-constexpr range_set resolve(std::vector<host_local_range> const& ranges, std::string_view base,
-                            Fault const& fault) {
-    bool good = !ranges.empty();
-    if (!good) fault(base, std::string_view{"empty range set"});
-    range_set set;
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-        config::text const at = config::join_paths(base, config::path(i));
-        auto const range = resolve(ranges[i], at.view(), fault);
-        if (!range) {
-            good = false;
-            continue;
-        }
-        for (address_range const& other : set) {
-            if (other.subnet.family() != range->subnet.family()) {
-                fault(at.view(), std::string_view{"mixed address families"});
-                good = false;
-                break;
-            }
-            if (other.addresses.overlaps(range->addresses)) {
-                fault(at.view(), config::concat("subnets ", other.addresses.first().text().view(), '-',
-                                                other.addresses.last().text().view(), " and ",
-                                                range->addresses.first().text().view(), '-',
-                                                range->addresses.last().text().view(), " overlap")
-                                     .view());
-                good = false;
-                break;
-            }
-        }
-        set.push_back(*range);
+namespace detail {
+
+/// The places of the ranges that share an address with another one, in their order.
+constexpr std::vector<std::size_t> overlapping(std::span<net::range const> ranges) {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < ranges.size(); ++i) order.push_back(i);
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return ranges[a].first() < ranges[b].first(); });
+    std::vector<std::size_t> met;
+    std::size_t furthest = 0; // of those before in `order`, the one that ends last
+    for (std::size_t i = 1; i < order.size(); ++i) {
+        net::range const& before = ranges[order[furthest]];
+        net::range const& here = ranges[order[i]];
+        if (here.first() <= before.last()) met.insert(met.end(), {order[furthest], order[i]});
+        if (before.last() < here.last()) furthest = i;
     }
-    if (!good) set.clear();
+    std::sort(met.begin(), met.end());
+    met.erase(std::unique(met.begin(), met.end()), met.end());
+    return met;
+}
+
+/// What keeps ranges from being one set. `places` are theirs in the configuration.
+constexpr void refuse_conflicts(std::span<net::range const> ranges, std::span<std::size_t const> places,
+                                std::string_view base, range_faults& faults) {
+    auto const other_family = std::find_if(ranges.begin(), ranges.end(), [&](net::range const& one) {
+        return one.family() != ranges.front().family();
+    });
+    // From there on, each is of another family than one before it.
+    std::size_t const mixed = static_cast<std::size_t>(other_family - ranges.begin());
+    std::vector<std::size_t> suspects = overlapping(ranges.first(mixed));
+    for (std::size_t i = mixed; i < ranges.size(); ++i) suspects.push_back(i);
+    for (std::size_t const i : suspects)
+        for (net::range const& other : ranges.first(i)) {
+            bool const same_family = other.family() == ranges[i].family();
+            if (same_family && !other.overlaps(ranges[i])) continue;
+            if (faults.size() >= config::max_faults) return;
+            faults.push_back({config::join_paths(base, config::path(places[i])),
+                              same_family ? config::concat("subnets ", other.first().text().view(), '-',
+                                                           other.last().text().view(), " and ",
+                                                           ranges[i].first().text().view(), '-',
+                                                           ranges[i].last().text().view(), " overlap")
+                                          : config::text{"mixed address families"}});
+            break;
+        }
+}
+
+} // namespace detail
+
+/// The same for a set. A set with a fault is empty.
+constexpr range_set resolve(std::vector<host_local_range> const& ranges, std::string_view base,
+                            range_faults& faults) {
+    std::size_t const before = faults.size();
+    if (ranges.empty()) faults.push_back({base, "empty range set"});
+    range_set set;
+    std::vector<net::range> addresses;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < ranges.size(); ++i)
+        if (auto const range = resolve(ranges[i], config::join_paths(base, config::path(i)), faults)) {
+            set.push_back(*range);
+            addresses.push_back(range->addresses);
+            places.push_back(i);
+        }
+    detail::refuse_conflicts(addresses, places, base, faults);
+    if (faults.size() != before) set.clear();
     return set;
 }
 
@@ -134,17 +174,35 @@ constexpr bool contains(range_set const& set, net::address const& address) {
 }
 
 /// No address may belong to two sets.
-template <class Fault>
 constexpr void refuse_overlaps(std::vector<range_set> const& sets, std::string_view path,
-                               Fault const& fault) {
+                               range_faults& faults) {
+    std::vector<net::range> all;
+    std::vector<std::size_t> owners;
     for (std::size_t i = 0; i < sets.size(); ++i)
-        for (std::size_t j = i + 1; j < sets.size(); ++j) {
-            bool overlap = false;
-            for (address_range const& one : sets[i])
-                for (address_range const& other : sets[j])
-                    overlap = overlap || one.addresses.overlaps(other.addresses);
-            if (overlap) fault(path, config::concat("range set ", i, " overlaps with ", j).view());
+        for (address_range const& range : sets[i]) {
+            all.push_back(range.addresses);
+            owners.push_back(i);
         }
+    auto const met = detail::overlapping(all);
+    auto const end_of_set = [&](std::size_t at) {
+        std::size_t const owner = owners[met[at]];
+        while (at != met.size() && owners[met[at]] == owner) ++at;
+        return at;
+    };
+    for (std::size_t one = 0, one_end = 0; one != met.size(); one = one_end) {
+        one_end = end_of_set(one);
+        for (std::size_t other = one_end, other_end = 0; other != met.size(); other = other_end) {
+            other_end = end_of_set(other);
+            bool overlap = false;
+            for (std::size_t i = one; i != one_end && !overlap; ++i)
+                for (std::size_t j = other; j != other_end && !overlap; ++j)
+                    overlap = all[met[i]].overlaps(all[met[j]]);
+            if (!overlap) continue;
+            if (faults.size() >= config::max_faults) return;
+            faults.push_back({path, config::concat("range set ", owners[met[one]], " overlaps with ",
+                                                   owners[met[other]])});
+        }
+    }
 }
 
 } // namespace cnix::ipam
