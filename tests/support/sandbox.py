@@ -5,6 +5,8 @@
 The command gets its own network, mount, PID, IPC and UTS namespaces, and empty directories in place of /run and of what
 CNI plugins and container runtimes share by convention. When it ends, whatever it left running is killed, and the
 namespaces go with the last process. Several copies may run at once.
+
+The machine's network is at MACHINE_NETWORK, for `nsenter --net` of what has to download.
 """
 
 import os
@@ -14,6 +16,8 @@ import sys
 from pathlib import Path
 
 MARK = Path("/run/cnix-lab")  # exists only in a sandbox
+MACHINE_NETWORK = MARK / "machine-network"
+NETWORK_FD = "CNIX_LAB_NETWORK_FD"  # of that namespace, for the process that makes the sandbox
 PRIVATE = ("/var/lib/cni", "/etc/cni", "/opt/cni")
 UNSHARE = ("unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc",
            "--propagation", "private")
@@ -24,12 +28,15 @@ def active() -> bool:
 
 
 def command(argv: list[str]) -> list[str]:
-    """The command line that runs argv in a new sandbox."""
+    """The command line that runs argv in a new sandbox, for execvp."""
+    network = os.open("/proc/self/ns/net", os.O_RDONLY)
+    os.set_inheritable(network, True)
+    os.environ[NETWORK_FD] = str(network)
     return [*UNSHARE, sys.executable, __file__, *argv]
 
 
-def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, stdin=subprocess.DEVNULL)
+def _mount(*arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
+    subprocess.run(["mount", *arguments], check=True, stdin=subprocess.DEVNULL, pass_fds=pass_fds)
 
 
 def _prepare() -> None:
@@ -38,6 +45,10 @@ def _prepare() -> None:
         os.mkdir(f"/run/{directory}")
     MARK.mkdir()
     (MARK / "empty").touch(mode=0o644)
+    network = int(os.environ.pop(NETWORK_FD))
+    MACHINE_NETWORK.touch()
+    _mount("--bind", f"/proc/self/fd/{network}", str(MACHINE_NETWORK), pass_fds=(network,))
+    os.close(network)
     # `ip netns add` turns /run/netns into a mount of its own on first use; parallel first uses race.
     _mount("--bind", "/run/netns", "/run/netns")
     _mount("--make-shared", "/run/netns")
