@@ -1,4 +1,4 @@
-# Components: `plugins` for nodes, `dev` for those who build their own.
+# Components: `plugins` for nodes, `dev` for those who build their own. Documents and packages: packaging/.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(CNIX_PLUGIN_DIR /opt/cni/bin CACHE STRING "Where plugins are installed; relative paths are below the prefix")
@@ -25,4 +25,3 @@ install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${P
   DESTINATION ${package_dir} COMPONENT dev)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/cnix-new.in ${PROJECT_BINARY_DIR}/package/cnix-new @ONLY)
 install(PROGRAMS ${PROJECT_BINARY_DIR}/package/cnix-new TYPE BIN COMPONENT dev)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)

@@ -1,5 +1,6 @@
 """The package as it is installed, and projects that use it."""
 
+import gzip
 import itertools
 import re
 import subprocess
@@ -52,10 +53,33 @@ def test_plugins_are_where_cni_looks(staged):
 
 
 def test_documents(staged):
-    assert (staged / DATA / "doc/cnix/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
-    assert (staged / DATA / "doc/cnix-plugins/LICENSE").exists() and (staged / DATA / "doc/cnix-plugins/NOTICE").exists()
-    example = (staged / DATA / "doc/cnix-plugins/examples/bridge.conflist").read_text()
-    assert example == (ROOT / "plugins/bridge/example.conflist").read_text()
+    documents = staged / DATA / "doc/cnix-plugins"
+    for package in ("cnix-plugins", "cnix-dev"):
+        text = (staged / DATA / "doc" / package / "copyright").read_text()
+        licence = "\n".join(line[1:].replace(".", "", 1) if line == " ." else line[1:] for line in text.splitlines())
+        assert (ROOT / "LICENSE").read_text().strip() in licence
+    assert (documents / "examples/bridge.conflist").read_text() == (ROOT / "plugins/bridge/example.conflist").read_text()
+    assert {path.name for path in (documents / "licenses").iterdir()} == {"GPL-3", "LGPL-2.1", "LGPL-3"}
+
+
+def test_manual_pages(staged):
+    pages = {path.name: path for path in (staged / DATA / "man").rglob("*.gz")}
+    assert set(pages) == {f"{path.name}.gz" for path in (ROOT / "man").iterdir()}
+    for name, path in pages.items():
+        assert path.parent.name == f"man{name.removesuffix('.gz')[-1]}"
+        assert gzip.decompress(path.read_bytes()) == (ROOT / "man" / path.stem).read_bytes()
+
+
+def test_copyright_names_every_library_that_is_linked(built):
+    """Static programs contain what they are linked with; the C and C++ libraries are the compiler's."""
+    text = (ROOT / "packaging/debian/cnix-plugins.copyright").read_text()
+    named = {library: set(re.findall(r"[\w-]+", who)) & set(PLUGINS) for library, who in re.findall(
+        r"^Files: (lib\S+)\.a\n(?:.+\n)*?Comment: (.*In bridge.*|.*, in bridge.*)\n", text, re.MULTILINE)}
+    linked = {}
+    for plugin, line in link_lines(built()).items():
+        for library in re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) if plugin in PLUGINS else ():
+            linked.setdefault(library, set()).add(plugin)
+    assert named == linked and set(linked) == {"libnl-3", "libnettle"}
 
 
 def test_every_header_is_installed(staged):
