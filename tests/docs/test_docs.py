@@ -86,14 +86,24 @@ def test_blocks_are_what_the_files_say(page):
         assert block in file.read_text(), f"the block is no part of {name}"
 
 
+BLOCK = re.compile(r"^(?:<!-- file: (\S+) -->\n)?```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The tests that run what a page shows, by the path that they read it from.
+RUNNERS = "".join(test.read_text() for test in (ROOT / "tests").rglob("test_*.py"))
+
+
 @pytest.mark.parametrize("page", BY_NAME)
-def test_every_cpp_example_is_built(page):
-    """A C++ block of some size is an excerpt of a file that the tests compile."""
-    text = page.read_text()
-    shown = {block for _, block in FILE_BLOCK.findall(text)}
-    loose = [block for language, block in FENCE.findall(text)
-             if language == "cpp" and block not in shown and block.count("\n") > 12]
-    assert loose == []
+def test_every_block_is_tried(page):
+    """C++, JSON and YAML are excerpts of files, C++ of files that CMake builds; or a test reads the page and runs them, as it does
+    shell commands. CMake's are all run by tests/package/test_cmake_blocks.py."""
+    for name, language, block in BLOCK.findall(page.read_text()):
+        assert language in ("cpp", "json", "yaml", "sh", "cmake"), f"of what language is this? {block}"
+        read = f'"{page.relative_to(ROOT)}"' in RUNNERS
+        assert name or language == "cmake" or (read and language != "cpp"), f"nothing tries this: {block}"
+        if language == "cpp":
+            file = ROOT / name
+            lists = [directory / "CMakeLists.txt" for directory in file.parents if (directory / "CMakeLists.txt").exists()]
+            sources = [file.name] if file.suffix == ".cpp" else [one.name for one in file.parent.glob("*.cpp") if file.name in one.read_text()]
+            assert any(re.search(rf"\b{re.escape(Path(one).stem)}\b", lists[0].read_text()) for one in sources), f"nothing builds {name}"
 
 
 @pytest.mark.parametrize("page", BY_NAME)

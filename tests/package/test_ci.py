@@ -106,7 +106,7 @@ def test_with_a_bundled_plugin(passed, plugins):
     """The page's block for those who have no plugin of their own."""
     (passed.project.parent / "cnix/build/release").mkdir()
     (passed.project.parent / "cnix/build/release/bin").symlink_to(plugins.directory)
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^<!-- run: bundled -->\n```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     example = passed.project / "net.d/10-my-bridge.conflist"
     good = example.read_text()
     example.write_text(good.replace('"my-bridge"', '"bridge"'))
