@@ -109,10 +109,12 @@ events_logger = "file"
         archive.unlink()
 
     def __call__(self, *arguments: str, check: bool = True) -> str:
-        done = run("podman", "--root", f"{self.directory}/storage", "--runroot", f"{self.directory}/run", "--tmpdir",
+        return self.run(*arguments, check=check).stdout.strip()
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        return run("podman", "--root", f"{self.directory}/storage", "--runroot", f"{self.directory}/run", "--tmpdir",
                    f"{self.directory}/tmp", "--storage-driver", "vfs", "--runtime", "runc", *arguments, check=check,
                    env=self._environment, timeout=120)
-        return done.stdout.strip()
 
     def network(self, name: str, version: str = "0.4.0", plugin: str = "bridge", **keys) -> str:
         text = json.dumps(conflist(name, f"p-{name}", self.data, version, plugin, **keys))
