@@ -4,6 +4,7 @@
 #include <cnix/concepts/netlink_backend.hpp>
 
 #include <range/v3/algorithm/any_of.hpp>
+#include <range/v3/algorithm/contains.hpp>
 #include <range/v3/algorithm/find_if.hpp>
 #include <range/v3/view/filter.hpp>
 
@@ -28,6 +29,14 @@ inline std::optional<net::address> first_gateway(std::vector<cni::ip> const& ips
     return std::nullopt;
 }
 
+/// The first gateway of each family that has one.
+inline std::vector<net::address> first_gateways(std::vector<cni::ip> const& ips) {
+    std::vector<net::address> all;
+    for (auto family : {net::family::ipv4, net::family::ipv6})
+        if (auto const gateway = first_gateway(ips, family)) all.push_back(*gateway);
+    return all;
+}
+
 /// RT_SCOPE_LINK and RT_SCOPE_HOST (linux/rtnetlink.h): a route of such a scope has no gateway.
 constexpr inline std::uint8_t scope_link = 253;
 /// See scope_link.
@@ -49,6 +58,21 @@ inline netlink::route_spec kernel_route(cni::route const& route, std::vector<cni
     if (route.table && *route.table != 0)
         spec.table = *route.table; // 0, RT_TABLE_UNSPEC, is main to the kernel
     return spec;
+}
+
+/// The routes, and for each family of the addresses a default route unless there is one, with a gateway or without.
+inline std::vector<cni::route> with_default_routes(std::vector<cni::route> routes,
+                                                   std::vector<cni::ip> const& ips) {
+    for (cni::ip const& ip : ips) {
+        auto const any = net::prefix::any(ip.address.family());
+        auto const default_of_main = [&](cni::route const& r) {
+            return r.dst.network() == any &&
+                   (!r.table || *r.table == 0 || *r.table == netlink::route_spec{}.table);
+        };
+        if (ranges::any_of(routes, default_of_main)) continue;
+        routes.push_back({.dst = any, .gw = ip.gateway});
+    }
+    return routes;
 }
 
 /// /proc/sys path of `net.ipv4.conf.NAME.KEY`; there may be dots in NAME.
@@ -159,15 +183,39 @@ inline std::string describe(netlink::route_spec const& route) {
     return text;
 }
 
+/// Appends that the route is missing on its device, `link`.
+template <netlink_backend Netlink>
+void check_route(Netlink& netlink, netlink::link const& link, netlink::route_spec const& wanted,
+                 std::vector<std::string>& found) {
+    if (!ranges::any_of(netlink.routes(wanted.dst.family(), link.index),
+                        [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
+        found.push_back("the route " + describe(wanted) + " is missing on " + link.name);
+}
+
+/// Appends that the neighbour is missing on its device, `link`.
+template <netlink_backend Netlink>
+void check_neighbour(Netlink& netlink, netlink::link const& link, netlink::neighbour_spec const& wanted,
+                     std::vector<std::string>& found) {
+    if (!ranges::contains(netlink.neighbours(link.index), wanted))
+        found.push_back("the MAC address " + wanted.mac.str() + " of " + wanted.address.str() +
+                        " is missing on " + link.name);
+}
+
+/// The result's addresses of its interface of that index; those that do not say whose they are belong to any.
+inline std::vector<cni::ip> addresses_of(cni::result const& result, unsigned interface) {
+    std::vector<cni::ip> own;
+    for (cni::ip const& ip : result.ips)
+        if (!ip.interface || *ip.interface == interface) own.push_back(ip);
+    return own;
+}
+
 /// Appends which of the result's addresses and routes are missing. What others added meanwhile is no fault.
 /// `interface` is the index of the link in the result. A chained plugin's result also has the other interfaces'
 /// addresses and routes; a route does not tell whose it is, and may then be on any device.
 template <netlink_backend Netlink>
 void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::result const& previous,
                          unsigned interface, std::vector<std::string>& found) {
-    std::vector<cni::ip> own;
-    for (cni::ip const& ip : previous.ips)
-        if (!ip.interface || *ip.interface == interface) own.push_back(ip);
+    auto const own = addresses_of(previous, interface);
     bool const chained = own.size() != previous.ips.size();
 
     auto const addresses = netlink.addresses(link.index);

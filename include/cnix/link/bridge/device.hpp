@@ -4,6 +4,7 @@
 #include <cnix/cni/rollback.hpp>
 #include <cnix/link/bridge/config.hpp>
 #include <cnix/link/bridge/port.hpp>
+#include <cnix/link/forwarding.hpp>
 #include <cnix/link/pod_interface.hpp>
 #include <cnix/link/veth.hpp>
 
@@ -13,11 +14,6 @@
 #include <vector>
 
 namespace cnix::link {
-
-/// /proc/sys path that makes the node forward packets of the family.
-inline std::string_view forwarding_sysctl(net::family family) {
-    return family == net::family::ipv4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
-}
 
 /// "<bridge>.<vlan>", the interface that has the gateway's addresses of a VLAN. bridge_config::check() bounds its length.
 inline net::interface_name vlan_gateway_name(bridge_config const& config) {
@@ -113,17 +109,6 @@ template <netlink_backend Netlink> class bridge_device {
     void add_gateways(netlink::link const& device, std::vector<cni::ip> const& ips, cni::rollback& undo) {
         for (cni::ip const& ip : ips)
             if (ip.gateway) add_gateway(device, gateway_of(ip), ips, undo);
-    }
-
-    /// Makes the node forward what the gateways get. Not taken back by a failed ADD: it is the whole node's, and others may rely
-    /// on it by then.
-    void forward(std::vector<cni::ip> const& ips) {
-        for (auto family : {net::family::ipv4, net::family::ipv6}) {
-            std::string const path{forwarding_sysctl(family)};
-            if (auto const now = first_gateway(ips, family) ? host_.sysctl(path) : std::nullopt;
-                now && *now != "1")
-                host_.set_sysctl(path, "1");
-        }
     }
 
   private:
