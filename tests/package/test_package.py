@@ -86,7 +86,7 @@ def test_every_header_is_installed(staged):
     roots = [ROOT / "include", *(ROOT / "backends").glob("*/include")]
     wanted = {str(header.relative_to(root)) for root in roots for header in root.rglob("*.hpp")}
     wanted |= {f"cnix-laws/laws/{header.name}" for header in (ROOT / "tests/laws").glob("*.hpp")}
-    wanted |= {"cnix-laws/support/difference.hpp"}
+    wanted |= {f"cnix-laws/support/{name}.hpp" for name in ("difference", "kernel_node", "network_state", "own_namespace")}
     assert {str(header.relative_to(staged / "usr/include")) for header in (staged / "usr/include").rglob("*.hpp")} == wanted
 
 

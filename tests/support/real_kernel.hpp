@@ -5,18 +5,12 @@
 #include <doctest/doctest.h>
 
 #include "laws/netlink_laws.hpp"
+#include "support/kernel_node.hpp"
 #include <chrono>
 #include <string>
 #include <thread>
 
 namespace cnix::test {
-
-/// Enters a new network namespace; a path that leads to it as long as `held` lives.
-inline std::string new_namespace(sys::fd& held) {
-    REQUIRE(::unshare(CLONE_NEWNET) == 0);
-    held = sys::open("/proc/thread-self/ns/net", O_RDONLY);
-    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held.get());
-}
 
 /// A fixture for netlink_laws: two fresh namespaces of the real kernel.
 struct real_kernel {

@@ -1,12 +1,21 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <cnix/backends/libnl.hpp>
+#include <cnix/ns/setns.hpp>
+
+#include "point_to_point.hpp"
 #include "text_file_ipam.hpp"
 #include <filesystem>
 #include <laws/ipam_laws.hpp>
+#include <laws/link_laws.hpp>
 #include <memory>
+#include <support/kernel_node.hpp>
+#include <support/own_namespace.hpp>
 
 namespace {
 
 using namespace cnix;
+
+test::own_namespace const own;
 
 /// A list of addresses in a directory of its own, and what is taken of it.
 struct list {
@@ -37,6 +46,12 @@ TEST_CASE("text_file keeps the laws of an Ipam") {
             std::make_shared<list>("10.7.0.2/24 10.7.0.1\n10.7.0.3/24 10.7.0.1\nfd00:7::2/64\n");
         return laws::ipam_subject<site::text_file>{here->keys, [here] { return here->taken(); }};
     }}.all();
+}
+
+TEST_CASE("point_to_point keeps the laws of a Link") {
+    using link = site::point_to_point<backends::libnl>;
+    laws::link_laws<link, ns::setns, test::kernel_node<backends::libnl, ns::setns>>{settings<link>{}}.all(
+        laws::lease({"10.7.0.2/24", "fd00:7::2/64"}), laws::lease({"10.7.0.3/24", "fd00:7::3/64"}));
 }
 
 std::string failure(list const& from, std::string_view container) {

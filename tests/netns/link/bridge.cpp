@@ -7,11 +7,10 @@
 #include <doctest/doctest.h>
 
 #include "laws/link_laws.hpp"
-#include "support/network_state.hpp"
+#include "support/kernel_node.hpp"
 #include "support/own_namespace.hpp"
 #include "support/real_kernel.hpp"
 #include "support/run.hpp"
-#include <array>
 #include <string>
 
 namespace {
@@ -28,31 +27,8 @@ bool can_filter_vlans() {
     return can;
 }
 
-/// A fresh node of the real kernel, with three pods; it ends with this object.
-struct real_world {
-    std::array<sys::fd, 3> files{};
-    std::array<std::string, 3> pods{test::new_namespace(files[0]), test::new_namespace(files[1]),
-                                    test::new_namespace(files[2])};
-    sys::fd host_file{};
-    std::string host = test::new_namespace(host_file);
-
-    real_world() { // a failed ADD does not take forwarding back, so it is no trace of one
-        backends::libnl netlink;
-        for (auto family : {net::family::ipv4, net::family::ipv6})
-            netlink.set_sysctl(link::forwarding_sysctl(family), "1");
-    }
-    std::string pod(int n) const { return pods[static_cast<std::size_t>(n)]; }
-    std::string state() const {
-        std::string text = test::network_state<backends::libnl>();
-        for (int i = 0; i < 3; ++i)
-            text += ns::setns::open(pod(i)).run(
-                [&] { return test::network_state<backends::libnl>("pod" + std::to_string(i) + ": "); });
-        return text + test::output_of({"nft", "list", "ruleset"});
-    }
-    void add_interface(std::string const& netns, std::string_view name) const {
-        ns::setns::open(netns).run(
-            [&] { backends::libnl{}.add_bridge({.name = net::interface_name::parse(name).value()}); });
-    }
+struct real_world : test::kernel_node<backends::libnl, ns::setns> {
+    std::string state() const { return kernel_node::state() + test::output_of({"nft", "list", "ruleset"}); }
 };
 
 void laws_with(link::bridge_config config, cni::lease const& lease, cni::lease const& other) {
