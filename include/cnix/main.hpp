@@ -80,14 +80,16 @@ template <class Plugin> void run(cni::request const& request) {
 }
 
 /// For a person who calls the plugin by hand.
-inline std::string help_text(std::string_view program) {
+inline std::string help_text(std::string_view program, bool has_plan) {
     return "Usage: CNI_COMMAND=ADD|DEL|CHECK|GC|STATUS|VERSION ... " + std::string{program} +
            " < network-configuration\n\n"
            "A CNI plugin: container runtimes call it with the CNI_* variables of the CNI spec\n"
            "(https://www.cni.dev/docs/spec/) and a network configuration on standard input.\n\n"
            "  --check FILE...  what keeps the network configurations from working with this plugin;\n"
-           "                   exit status 1 if anything does\n"
-           "  --plan FILE      the commands of an ADD with that configuration, as a shell script\n"
+           "                   exit status 1 if anything does\n" +
+           (has_plan
+                ? "  --plan FILE      the commands of an ADD with that configuration, as a shell script\n"
+                : "") +
            "  --help           this text\n"
            "  --version        the version, and the CNI versions it speaks\n";
 }
@@ -159,7 +161,8 @@ template <class Plugin> int main(int argc, char** argv, planner plan = nullptr) 
     std::string_view const program = path.substr(path.find_last_of('/') + 1);
     if (argc > 1) {
         std::string_view const option = argv[1];
-        if (option == "--help" || option == "-h") return detail::print(stdout, detail::help_text(program), 0);
+        if (option == "--help" || option == "-h")
+            return detail::print(stdout, detail::help_text(program, plan != nullptr), 0);
         if (option == "--version") return detail::print(stdout, cni::about_text(program, CNIX_VERSION), 0);
         if (option == "--check") {
             if (argc == 2)
