@@ -131,6 +131,7 @@ struct host_local_cni_args {
     std::optional<requested_address> IP;
 };
 
+/// What the keys of all sources amount to.
 struct range_sets {
     std::vector<range_set> sets; ///< without those that have a fault
     range_faults faults;

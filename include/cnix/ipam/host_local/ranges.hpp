@@ -40,7 +40,7 @@ struct range_fault {
     config::text path; ///< begins where the caller said
     config::text message;
 };
-using range_faults = std::vector<range_fault>;
+using range_faults = std::vector<range_fault>; ///< in the order they were found
 
 /// Fills in the defaults. What is wrong is added to `faults`, at `base` and below; then nothing.
 constexpr std::optional<address_range> resolve(host_local_range const& range, std::string_view base,
