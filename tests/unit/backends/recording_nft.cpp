@@ -112,4 +112,34 @@ TEST_CASE_FIXTURE(fresh, "interval sets answer for what they cover") {
     CHECK(!backend.find_element(subnets, *net::address::parse("10.2.0.0")));
 }
 
+TEST_CASE_FIXTURE(fresh, "the way back from any ruleset to any other") {
+    std::vector<std::string> const steps{
+        "create element inet cnix pods4 { 10.1.0.5 comment \"mine\" : goto net }\n",
+        "add rule inet cnix net ip daddr 10.0.0.0/8 return comment \"c\"\nadd rule inet cnix net "
+        "masquerade\n",
+        "create element inet cnix pods4 { 10.1.0.6 : goto net }\ncreate element inet cnix pods4 { 10.1.0.7 : "
+        "goto net }\n",
+        "delete element inet cnix pods4 { 10.1.0.6 }\n",
+        "add set inet cnix subnets { type ipv4_addr; flags interval; auto-merge; }\n"
+        "add element inet cnix subnets { 10.1.0.0/16 }\nflush chain inet cnix net\n"
+        "add rule inet cnix net ip daddr @subnets return\n",
+        "add table bridge other\nadd chain bridge other guard { type filter hook forward priority -1; }\n"
+        "add rule bridge other guard drop\n",
+        "delete table inet cnix\n"};
+    std::vector<backends::recording::nft_ruleset> states{{}, recorded::ruleset()};
+    for (auto const& step : steps) {
+        backend.run(step);
+        states.push_back(recorded::ruleset());
+    }
+    for (auto const& from : states)
+        for (auto const& to : states) {
+            auto const commands = from.commands_to(to);
+            CAPTURE(boost::algorithm::join(commands, "\n"));
+            auto changed = from;
+            for (auto const& command : commands) changed.apply(command);
+            CHECK(changed.text() == to.text());
+            CHECK(commands.empty() == (from.text() == to.text()));
+        }
+}
+
 } // namespace

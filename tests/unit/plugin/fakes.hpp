@@ -37,7 +37,7 @@ struct script {
     std::string request{};                                    ///< CNI_ARGS of the last step's request
     cni::result previous{};
     std::optional<cni::valid_attachments> valid{};
-    std::vector<cni::ip> expected{};      ///< what the IPAM says that an ADD gives
+    std::optional<cni::lease> expected{}; ///< what the IPAM says that an ADD gives; else it throws
     std::vector<cni::ip> told_expected{}; ///< what the NAT's STATUS was told of it
 
     void step(std::string const& name) {
@@ -145,10 +145,10 @@ template <bool Any> struct ipam_of {
     using lease = cni::lease;
     static constexpr std::string_view type = Any ? "" : "fake";
 
-    static std::vector<cni::ip> expected(settings<ipam_of> const&)
+    static lease expected(settings<ipam_of> const&)
         requires(!Any)
     {
-        return now.expected;
+        return now.expected.value();
     }
     lease add(cni::attachment const& attachment, settings<ipam_of> const& settings, cni::rollback& undo) {
         note("ipam", settings);

@@ -5,6 +5,8 @@
 #include <cnix/backends/recording/nft_ruleset.hpp>
 #include <cnix/concepts/nft_script.hpp>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <utility>
 
 namespace cnix::backends::recording {
@@ -62,7 +64,7 @@ class nft {
         auto const former = std::exchange(ruleset(), std::move(changed));
         std::vector<std::string> undo;
         if (auto const commands = ruleset().commands_to(former); !commands.empty())
-            undo.push_back("nft " + recording::quoted(commands));
+            undo.push_back("nft " + recording::quoted(boost::algorithm::join(commands, "; ")));
         journal::append("nft -f - <<'END'\n" + std::string{script} + "END", std::move(undo));
     }
 };

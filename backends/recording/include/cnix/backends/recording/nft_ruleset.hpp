@@ -3,11 +3,10 @@
 #include <cnix/concepts/nft_backend.hpp>
 #include <cnix/net/prefix.hpp>
 
-#include <boost/algorithm/string/join.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,8 +53,8 @@ class nft_ruleset {
         return set ? set->elements : std::vector<cnix::nft::element>{};
     }
 
-    /// nft's commands, `;` between them, that make of this what `former` is. Empty if nothing is to be done.
-    std::string commands_to(nft_ruleset const& former) const {
+    /// nft's commands that make of this what `former` is.
+    std::vector<std::string> commands_to(nft_ruleset const& former) const {
         std::vector<std::string> commands;
         for (auto const& [name, table] : tables_)
             if (!former.tables_.contains(name)) commands.push_back("delete table " + name);
@@ -64,7 +63,7 @@ class nft_ruleset {
             if (!here) commands.push_back("add table " + name);
             append_commands(commands, name, here ? *here : table_state{}, wanted);
         }
-        return boost::algorithm::join(commands, "; ");
+        return commands;
     }
 
     /// All of it, in an order that does not depend on how it came about.
@@ -106,28 +105,44 @@ class nft_ruleset {
         std::uint64_t next_handle = 1;
     };
 
+    /// The elements that `from` does not have. A transaction changes a few of many, which stay in their order.
+    static std::vector<cnix::nft::element const*> missing(std::vector<cnix::nft::element> const& all,
+                                                          set_state const* from) {
+        static std::vector<cnix::nft::element> const none;
+        auto const& others = from ? from->elements : none;
+        auto const [first, other_first] = std::ranges::mismatch(all, others);
+        auto const [last, other_last] =
+            std::ranges::mismatch(std::ranges::subrange(first, all.end()) | std::views::reverse,
+                                  std::ranges::subrange(other_first, others.end()) | std::views::reverse);
+        std::vector<cnix::nft::element const*> found;
+        for (auto one = first; one != last.base(); ++one)
+            if (std::find(other_first, other_last.base(), *one) == other_last.base()) found.push_back(&*one);
+        return found;
+    }
+
     /// What leads to a chain or set goes before it, and comes back after it.
     static void append_commands(std::vector<std::string>& commands, std::string const& table,
                                 table_state const& here, table_state const& wanted) {
         auto const elements_missing = [&](std::string const& verb, table_state const& all,
                                           table_state const& from) {
             for (auto const& [name, set] : all.sets)
-                for (auto const& element : set.elements) {
-                    auto const* const other = find(from.sets, name);
-                    if (!other || std::ranges::find(other->elements, element) == other->elements.end())
-                        commands.push_back(verb + " element " + table + ' ' + name + " { " + show(element) +
-                                           " }");
-                }
+                for (auto const* element : missing(set.elements, find(from.sets, name)))
+                    commands.push_back(verb + " element " + table + ' ' + name + " { " + show(*element) +
+                                       " }");
         };
-        auto const texts = [](table_state const& of, std::string const& chain) {
-            std::vector<std::string> all;
-            if (auto const* const found = find(of.chains, chain))
-                for (auto const& rule : found->rules) all.push_back(show(rule));
-            return all;
+        auto const same_rules = [](table_state const& one, table_state const& other,
+                                   std::string const& chain) {
+            auto const* const first = find(one.chains, chain);
+            auto const* const second = find(other.chains, chain);
+            auto const same = [](cnix::nft::rule const& a, cnix::nft::rule const& b) {
+                return a.text == b.text && a.comment == b.comment;
+            };
+            if (!first || !second) return first == second;
+            return std::ranges::equal(first->rules, second->rules, same);
         };
         elements_missing("delete", here, wanted);
         for (auto const& [name, chain] : here.chains)
-            if (!chain.rules.empty() && texts(here, name) != texts(wanted, name))
+            if (!chain.rules.empty() && !same_rules(here, wanted, name))
                 commands.push_back("flush chain " + table + ' ' + name);
         for (auto const& [name, chain] : here.chains)
             if (!wanted.chains.contains(name)) commands.push_back("delete chain " + table + ' ' + name);
@@ -142,9 +157,9 @@ class nft_ruleset {
                 commands.push_back("add chain " + table + ' ' + name +
                                    (chain.definition.empty() ? "" : ' ' + chain.definition));
         for (auto const& [name, chain] : wanted.chains)
-            if (texts(here, name) != texts(wanted, name))
-                for (auto const& rule : texts(wanted, name))
-                    commands.push_back("add rule " + table + ' ' + name + ' ' + rule);
+            if (!same_rules(here, wanted, name))
+                for (auto const& rule : chain.rules)
+                    commands.push_back("add rule " + table + ' ' + name + ' ' + show(rule));
         elements_missing("add", wanted, here);
     }
 
@@ -323,6 +338,9 @@ class nft_ruleset {
             element.last = prefix->last();
         } else if (auto const address = net::address::parse(text)) {
             key = *address;
+        } else if (auto const first = net::address::parse(text.substr(0, text.find('-')))) {
+            key = *first;
+            element.last = net::address::parse(text.substr(text.find('-') + 1)).value();
         } else if (text.starts_with('"')) {
             auto const end = text.find('"', 1);
             auto const port = net::interface_name::parse(text.substr(1, end - 1));
