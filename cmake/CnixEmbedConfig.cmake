@@ -12,7 +12,8 @@ file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT [[
 namespace cnix_configuration_@INDEX@ {
 constexpr char text[] =
     "@bytes@";
-constexpr auto verdicts = cnix::config::judge_each(cnix::faults_of<::@PLUGIN@>({text, sizeof text - 1}, "@TYPE@"), "@shown@");
+constexpr auto verdicts = cnix::config::judge_each(
+    cnix::faults_of<::@PLUGIN@>({text, sizeof text - 1}, "@TYPE@", cnix::form_of("@shown@")), "@shown@");
 static_assert(cnix::config::accepted<verdicts>);
 } // namespace cnix_configuration_@INDEX@
 ]])

@@ -20,6 +20,20 @@
 
 namespace cnix {
 
+/// What a runtime takes a file for: by its name alone, whatever is in it.
+enum class file_form {
+    any,    ///< not told: a list if it has the keys of one
+    single, ///< one plugin
+    list,   ///< a network configuration list
+};
+
+/// By the ends of names that runtimes look for (libcni/conf.go, LoadNetworkConf and LoadConf).
+constexpr file_form form_of(std::string_view file) {
+    if (file.ends_with(".conflist")) return file_form::list;
+    if (file.ends_with(".conf") || file.ends_with(".json")) return file_form::single;
+    return file_form::any;
+}
+
 namespace detail {
 
 /// The keys of a network configuration list (CNI spec 1.1.0, "Configuration format"). Runtimes keep keys of their
@@ -79,17 +93,25 @@ constexpr bool among(auto const& names, std::string_view name) {
 /// One file. All faults go to one list, in the order of their places.
 template <class Plugin> class file_check {
   public:
-    constexpr file_check(std::string_view text, std::string_view type) : text_{text}, type_{type} {}
+    constexpr file_check(std::string_view text, std::string_view type, file_form form = file_form::any)
+        : text_{text}, type_{type}, form_{form} {}
 
     constexpr std::vector<config::fault> faults() {
         auto const whole = config::read<list_keys>(text_, config::strict);
         if (!whole.well_formed || text_[text_.find_first_not_of(" \t\r\n")] != '{') return whole.faults;
-        bool const list = whole.value.plugins.has_value() || has_plugins_key();
-        if (list) {
+        bool const plugins = whole.value.plugins.has_value() || has("plugins");
+        if (plugins || (form_ == file_form::list && !has("type")) ||
+            (form_ == file_form::any && switches(whole.value))) {
             faults_ = whole.faults;
+            if (form_ == file_form::single)
+                fault("plugins",
+                      "a file of this name is taken for one plugin, and refused: name it `.conflist`");
             check_list(whole.value);
         } else {
             check_single(whole.value);
+            if (form_ == file_form::list)
+                fault("", "a file of this name is taken for a list: put the plugin into `plugins`, or name "
+                          "the file `.conf`");
         }
         config::detail::place(faults_, text_);
         return std::move(faults_);
@@ -120,8 +142,16 @@ template <class Plugin> class file_check {
     static constexpr config::text path_of(std::size_t i) { return config::concat("$.plugins[", i, ']'); }
 
     /// Of an unreadable value, too.
-    constexpr bool has_plugins_key() const {
-        return config::locate(text_, "$.plugins") != config::locate(text_, "$");
+    constexpr bool has(std::string_view key) const {
+        return config::locate(text_, config::concat("$.", key)) != config::locate(text_, "$");
+    }
+    /// What the key's value begins with.
+    constexpr bool is(std::string_view key, std::string_view value) const {
+        return text_.substr(config::locate(text_, config::concat("$.", key))).starts_with(value);
+    }
+    static constexpr bool switches(list_keys const& network) {
+        return !network.disableCheck.empty() || !network.disableGC.empty() ||
+               !network.loadOnlyInlinedPlugins.empty();
     }
 
     constexpr void fault(std::string_view path, std::string_view message) {
@@ -136,7 +166,9 @@ template <class Plugin> class file_check {
                   config::concat('`', config::detail::shown(network.name),
                                  "` is not a name: write letters, digits, `_`, `.` and `-`, beginning "
                                  "with a letter or digit"));
-        if (!version_of(network))
+        // An empty one is none.
+        bool const empty = network.cniVersion == cni::version{} && is("cniVersion", R"("")");
+        if (!version_of(network) || (empty && version_of(network) == cni::version{}))
             fault("cniVersion",
                   "a configuration needs a `cniVersion`: without one it is of 0.1.0, which knows "
                   "neither CHECK nor STATUS nor GC; write `1.0.0`, or the newest your runtime has");
@@ -169,10 +201,18 @@ template <class Plugin> class file_check {
 
     constexpr void check_list(list_keys const& network) {
         check_network(network);
+        // libcni reads these from a map, in which `null` is a value (libcni/conf.go, NetworkConfFromBytes).
+        if (text_.find("null") != text_.npos)
+            for (std::string_view const key :
+                 {"cniVersion", "cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins"})
+                if (is(key, "null")) fault(key, "runtimes refuse a list with `null` here: leave the key out");
+        check_versions(network);
         check_switch("disableCheck", network.disableCheck);
         check_switch("disableGC", network.disableGC);
         check_switch("loadOnlyInlinedPlugins", network.loadOnlyInlinedPlugins);
-        if (!network.plugins) return fault("plugins", "a list needs its plugins");
+        if (!network.plugins)
+            return fault("plugins",
+                         "a list needs its plugins; those of a directory beside it are not checked");
         if (network.plugins->empty()) return fault("plugins", "a list needs at least one plugin");
         auto const version = version_of(network).value_or(cni::version{});
         std::vector<any_entry> entries;
@@ -194,6 +234,25 @@ template <class Plugin> class file_check {
             entries.push_back(std::move(any.value));
         }
         check_chain(entries);
+    }
+
+    /// libcni passes over versions that it does not know, and refuses what is none (pkg/version/plugin.go, ParseVersion).
+    constexpr void check_versions(list_keys const& network) {
+        if (!network.cniVersions) return;
+        for (std::size_t i = 0; i < network.cniVersions->size(); ++i) {
+            std::string_view const one = (*network.cniVersions)[i];
+            int parts = 1;
+            bool digit = one.empty();
+            bool good = true;
+            for (char const byte : one) {
+                bool const dot = byte == '.';
+                good = good && (dot ? digit && ++parts <= 3 : byte >= '0' && byte <= '9');
+                digit = !dot;
+            }
+            if (!good || !digit)
+                fault(config::path("cniVersions", i),
+                      config::concat('`', config::detail::shown(one), "` is not a version, such as 1.0.0"));
+        }
     }
 
     constexpr void check_chain(std::vector<any_entry> const& entries) {
@@ -263,6 +322,7 @@ template <class Plugin> class file_check {
 
     std::string_view text_;
     std::string_view type_;
+    file_form form_;
     std::vector<config::fault> faults_;
 };
 
@@ -270,22 +330,26 @@ template <class Plugin> class file_check {
 
 /// All that keeps a configuration file (`.conf` with one plugin, `.conflist`) from working with the plugin when it is
 /// installed as `type`: syntax, keys that nobody reads, values, what the composition cannot do, the chain's order. Keys of the
-/// list's other plugins are not looked at, but for the spec's own.
+/// list's other plugins are not looked at, but for the spec's own. `form` is form_of() the file's name, if it has one.
 template <class Plugin>
-constexpr std::vector<config::fault> faults_of(std::string_view text, std::string_view type = Plugin::name) {
-    return detail::file_check<Plugin>{text, type}.faults();
+constexpr std::vector<config::fault> faults_of(std::string_view text, std::string_view type = Plugin::name,
+                                               file_form form = file_form::any) {
+    return detail::file_check<Plugin>{text, type, form}.faults();
 }
 
 /// Whether there is no fault. `static_assert(cnix::accepts<my_bridge>(text));`
-template <class Plugin> constexpr bool accepts(std::string_view text, std::string_view type = Plugin::name) {
-    return faults_of<Plugin>(text, type).empty();
+template <class Plugin>
+constexpr bool accepts(std::string_view text, std::string_view type = Plugin::name,
+                       file_form form = file_form::any) {
+    return faults_of<Plugin>(text, type, form).empty();
 }
 
 /// The faults, one a line: `8:7: $.plugins[0]: unknown key `isGatway`, did you mean `isGateway`?` Empty if there is
 /// none.
 template <class Plugin>
-constexpr config::text explain(std::string_view text, std::string_view type = Plugin::name) {
-    return to_string(faults_of<Plugin>(text, type));
+constexpr config::text explain(std::string_view text, std::string_view type = Plugin::name,
+                               file_form form = file_form::any) {
+    return to_string(faults_of<Plugin>(text, type, form));
 }
 
 } // namespace cnix

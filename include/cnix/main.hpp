@@ -104,7 +104,7 @@ std::optional<std::string> accepted_file(std::string_view program, std::string c
         print(stderr, std::string{program} + ": " + e.what() + '\n', 1);
         return std::nullopt;
     }
-    auto const faults = faults_of<Plugin>(text, program);
+    auto const faults = faults_of<Plugin>(text, program, form_of(file));
     for (config::fault const& one : faults) print(stderr, file + ':' + std::string{to_string(one)} + '\n', 1);
     return faults.empty() ? std::optional{std::move(text)} : std::nullopt;
 }

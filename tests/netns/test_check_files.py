@@ -61,6 +61,16 @@ def test_what_the_composition_cannot_do(check):
     assert any("$.ipam.type" in line and "bridge-delegate" in line for line in errors)
 
 
+def test_the_name_says_whether_it_is_a_list(check):
+    """As runtimes take it, whatever is in the file."""
+    single = json.dumps({"cniVersion": "1.0.0", "name": "n", "type": "bridge"})
+    names = {"a.conf": single, "a.conflist": json.dumps(GOOD), "b.conf": json.dumps(GOOD), "b.conflist": single}
+    status, fitting, errors = check(*names, **names)
+    assert (status, fitting) == (1, ["a.conf: fits bridge", "a.conflist: fits bridge"])
+    assert [error.split(":")[0] for error in errors] == ["b.conf", "b.conflist"]
+    assert "name it `.conflist`" in errors[0] and "put the plugin into `plugins`" in errors[1]
+
+
 def test_hostile_files(check, tmp_path):
     deep = "[" * 100_000
     status, _, errors = check("binary", "deep", "long", "none", ".", "/dev/zero", "secret\nname",

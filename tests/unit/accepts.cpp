@@ -31,6 +31,7 @@ constexpr std::string_view chain = R"({
 static_assert(accepts<bridge>(chain));
 static_assert(accepts<host_local>(chain));
 static_assert(explain<bridge>(chain).empty());
+static_assert(!accepts<bridge>(chain, "bridge", form_of("10-pods.conf")));
 
 constexpr std::string_view single =
     R"({"cniVersion":"1.1.0","name":"n","type":"my-bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/16"}})";
@@ -94,6 +95,54 @@ TEST_CASE("a list has its own keys") {
               .find("`a b` is not a name") != std::string::npos);
     CHECK(of(R"({"name":"n","plugins":[{"type":"bridge"}]})").find("$.cniVersion: ") != std::string::npos);
     CHECK(of(list(ok + "," + "7")) == "1:63: $.plugins[1]: expected an object, found a number");
+}
+
+TEST_CASE("what libcni reads from a list") {
+    std::string const refused = "runtimes refuse a list with `null` here: leave the key out";
+    CHECK(of(list(ok, R"("disableCheck":null,)")) == "1:49: $.disableCheck: " + refused);
+    CHECK(of(list(ok, R"("disableGC": null,"loadOnlyInlinedPlugins":null,)")) ==
+          "1:47: $.disableGC: " + refused + "\n1:77: $.loadOnlyInlinedPlugins: " + refused);
+    CHECK(of(list(ok, R"("cniVersions":null,)")).find(refused) != std::string::npos);
+    CHECK(of(R"({"cniVersion":null,"cniVersions":["1.0.0"],"name":"n","plugins":[{"type":"bridge"}]})") ==
+          "1:15: $.cniVersion: " + refused);
+    CHECK_MESSAGE(of(list(R"({"type":"bridge","mtu":null})")) == "", "only of the list itself");
+    CHECK(of(list(ok, R"("dns":null,)")) == "");
+
+    CHECK(of(R"({"cniVersion":"","name":"n","plugins":[{"type":"bridge"}]})").find("needs a `cniVersion`") !=
+          std::string::npos);
+    CHECK(of(R"({"cniVersion":"","name":"n","type":"bridge"})").find("needs a `cniVersion`") !=
+          std::string::npos);
+    CHECK(of(R"({"cniVersion":"","cniVersions":["1.0.0",""],"name":"n","plugins":[{"type":"bridge"}]})") ==
+          "");
+    CHECK(of(R"({"cniVersion":"0.1.0","name":"n","plugins":[{"type":"bridge"}]})") == "");
+    CHECK(of(list(ok, R"("cniVersions":["1.0","2","9.9.9",""],)")) == "");
+    for (std::string const wrong : {"1.x", "v1.0.0", "1.0.0.0", "1..0", ".1", "1.", "-1"})
+        CHECK(of(list(ok, R"("cniVersions":["1.0.0",")" + wrong + R"("],)")) ==
+              "1:57: $.cniVersions[1]: `" + wrong + "` is not a version, such as 1.0.0");
+}
+
+TEST_CASE("a file's name says whether it is a list") {
+    static_assert(form_of("net.d/10-pods.conflist") == file_form::list);
+    static_assert(form_of("a.conf") == file_form::single && form_of("a.json") == file_form::single);
+    static_assert(form_of("a") == file_form::any && form_of("/dev/stdin") == file_form::any);
+    auto const as = [](std::string const& text, file_form form) {
+        return std::string{explain<bridge>(text, "bridge", form)};
+    };
+    std::string const one = R"({"cniVersion":"1.0.0","name":"n","type":"bridge"})";
+    CHECK(as(one, file_form::single) == "");
+    CHECK(as(one, file_form::any) == "");
+    CHECK(as(list(ok), file_form::list) == "");
+    CHECK(as(list(ok), file_form::single) ==
+          "1:44: $.plugins: a file of this name is taken for one plugin, and refused: name it `.conflist`");
+    CHECK(as(one, file_form::list) == "1:1: $: a file of this name is taken for a list: put the plugin into "
+                                      "`plugins`, or name the file `.conf`");
+    std::string const directory =
+        "1:1: $.plugins: a list needs its plugins; those of a directory beside it are "
+        "not checked";
+    std::string const without = R"({"cniVersion":"1.0.0","name":"n")";
+    CHECK(as(without + "}", file_form::list) == directory);
+    CHECK(as(without + R"(,"loadOnlyInlinedPlugins":false})", file_form::any) == directory);
+    CHECK(as(without + "}", file_form::any) == "1:1: $.type: a plugin needs a `type`: `bridge`");
 }
 
 TEST_CASE("which entry is the plugin's") {
