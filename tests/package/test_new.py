@@ -31,6 +31,11 @@ WRONG = {
     ("a", "--name", "../x"): "'../x' cannot be a plugin's file name",
     ("a b",): "'a b' cannot be a plugin's file name",
     ("test",): "'test' is a target of CMake's own; give another name with --name",
+    ("preinstall",): "'preinstall' is a target of CMake's own; give another name with --name",
+    ("a", "--name", "INSTALL"): "'INSTALL' may be a word of CMake's, which are of capitals; give another name with --name",
+    ("VERSION",): "'VERSION' may be a word of CMake's",
+    ("CMakeFiles",): "'CMakeFiles' is a file in CMake's build directory; give another name with --name",
+    ("build.ninja",): "'build.ninja' is a file in CMake's build directory",
     ("nowhere/a",): "there is no directory {}/nowhere; make it before",
     ("there",): "{}/there is there already; nothing is overwritten",
     ("there/",): "{}/there is there already; nothing is overwritten",
@@ -74,6 +79,26 @@ def test_project(staged, tmp_path):
     assert call in files["CMakeLists.txt"]
     plugin = json.loads(files["net.d/10-my-bridge.conflist"])["plugins"][0]
     assert plugin["type"] == "my-bridge" and "ipMasq" not in plugin
+
+
+def test_targets_of_cmakes_own_are_refused(staged, tmp_path):
+    """All that a build tree of a project has beside the project's own, and all that is in it."""
+    run(staged / "usr/bin/cnix-new", "p", "--name", "my-bridge", cwd=tmp_path)
+    for generator in ("Ninja", "Unix Makefiles"):
+        tree = tmp_path / generator
+        run("cmake", "-G", generator, "-S", tmp_path / "p", "-B", tree, f"-DCMAKE_PREFIX_PATH={staged}/usr")
+        told = run("cmake", "--build", tree, "--target", "help").stdout
+        targets = re.findall(r"^(?:\.\.\. )?([\w.+-]+)(?:: \w+)?(?: \(the default.*)?$", told, re.MULTILINE)
+        names = {name for name in (*targets, *(path.name for path in tree.iterdir())) if not name.startswith(("my-bridge", "."))}
+        assert {"test", "install", "list_install_components", "CMakeFiles", "cnix_plugins"} <= names
+        for name in names:
+            done = run(staged / "usr/bin/cnix-new", "q", "--name", name, check=False, cwd=tmp_path)
+            assert done.returncode == 2, f"{name} of {generator} is taken"
+
+
+def test_names_that_are_false_to_cmake(staged, tmp_path):
+    run(staged / "usr/bin/cnix-new", "off", cwd=tmp_path)
+    configure(tmp_path / "off", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr")
 
 
 def test_words_are_those_of_cnix_add_plugin():
