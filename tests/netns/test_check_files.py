@@ -71,6 +71,14 @@ def test_the_name_says_whether_it_is_a_list(check):
     assert "name it `.conflist`" in errors[0] and "put the plugin into `plugins`" in errors[1]
 
 
+def test_a_capability_that_nobody_takes(check, node):
+    """A fault of the file; at work it does no harm."""
+    config = node.config(capabilities={"dns": True}, runtimeConfig={"dns": {"nameservers": ["192.0.2.53"]}}, ipam=node.ipam("10.22.0.0/24"))
+    status, _, errors = check("a", a=json.dumps(config | {"runtimeConfig": None}))
+    assert status == 1 and "the plugin has no capability `dns`; it has `ipRanges`, `ips`, `mac`" in errors[0] and len(errors) == 1
+    assert node.attach(config).result.get("dns", {}) == {}
+
+
 def test_hostile_files(check, tmp_path):
     deep = "[" * 100_000
     status, _, errors = check("binary", "deep", "long", "none", ".", "/dev/zero", "secret\nname",
