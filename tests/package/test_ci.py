@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from package.conftest import ROOT, run
 
+pytestmark = pytest.mark.xdist_group("ci")  # the job is run once
 yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
 
 PAGE = ROOT / "docs/continuous-integration.md"
@@ -27,7 +28,8 @@ def job(tmp_path_factory, staged):
     if need:
         pytest.skip(f"not installed: {', '.join(need)}")
     top = tmp_path_factory.mktemp("ci")
-    shutil.copytree(ROOT, top / "repository", symlinks=True, ignore=shutil.ignore_patterns(".git", "build*", "tests", "__pycache__"))
+    shutil.copytree(ROOT, top / "repository", symlinks=True,
+                    ignore=lambda directory, _: (".git", "build") if Path(directory) == ROOT else ("__pycache__",))
     git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main", "-C", top / "repository")
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "cnix"), ("tag", GITHUB["env"]["CNIX_REVISION"])):
         run(*git, *command)

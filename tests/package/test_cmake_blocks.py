@@ -5,6 +5,7 @@ import re
 import pytest
 from package.conftest import ROOT, configure
 
+pytestmark = pytest.mark.xdist_group("package")
 BLOCK = re.compile(r"^(?<! -->\n)```cmake\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = {page: blocks for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if (blocks := BLOCK.findall(page.read_text()))}
 PREFACE = "cmake_minimum_required(VERSION 3.25)\nproject(site LANGUAGES C CXX)\nadd_library(site_library INTERFACE)\n"
