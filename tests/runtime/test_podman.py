@@ -90,13 +90,11 @@ def test_over_from_the_reference_and_back(plugins, reference, rootfs, tmp_path):
     need("podman", "runc", "conmon")
     page = (Path(__file__).resolve().parents[2] / "docs/migration.md").read_text()
     blocks = dict(re.findall(r"^<!-- run: (\S+) -->\n```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
-    (tmp_path / "build/release").mkdir(parents=True)
-    (tmp_path / "build/release/bin").symlink_to(plugins.directory)
     own = Podman(MARK / unique("podman"), Plugins(shutil.copytree(reference.directory, tmp_path / "plugins")), rootfs)
     own.network("one")
 
     def commands(*names: str) -> None:
-        here = f"plugins={own.plugins} networks={own.configurations} new={tmp_path}/new old={tmp_path}/old\n"
+        here = f"plugins={own.plugins} networks={own.configurations} new={tmp_path}/new old={tmp_path}/old built={plugins.directory}\n"
         run("sh", "-eu", "-c", here + "".join(blocks[name] for name in names), cwd=tmp_path)
 
     def reaches_gateway(*containers: str) -> None:
