@@ -198,9 +198,14 @@ def test_over_and_back(live, outside, keys):
     assert list(live.data.glob(".*")) == []
 
 
-def test_on_to_nftables(live, outside):
+DUAL = {"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}], [{"subnet": "fd00:88::/64"}]],
+                 "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}}
+
+
+@pytest.mark.parametrize("keys", ({}, DUAL), ids=("podman's", "dual stack"))
+def test_on_to_nftables(live, outside, keys):
     """And what the page says of the way back from there."""
-    write(live)
+    write(live, **keys)
     live.delete(live.add(mapped=True))
     empty = live.facts()
     theirs = live.add()
