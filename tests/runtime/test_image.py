@@ -284,6 +284,35 @@ def test_what_does_not_reach_the_disk_is_not_renamed(call, staged):
     assert names(call.host / "opt/cni/bin") == {"bridge"} and (call.host / "opt/cni/bin/bridge").read_text() == "the former"
 
 
+STEPS = {"renameat": 3, "fsync": 6, "write": 4, "openat": 12}  # what it does at most until all is installed
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_any_step(call, staged, step):
+    """Files are the old ones or the new ones, the list comes last, and the next run finishes."""
+    need("strace")
+    place, conf = call.host / "opt/cni/bin", call.host / "etc/cni/net.d"
+    listed = call.host / "pods.conflist"
+    listed.write_text(json.dumps(LIST))
+    new = {name: (staged / "plugins" / name).read_bytes() for name in ("bridge", "host-local")}
+    command = (str(staged / "cnix-install"), "--plugins", str(staged / "plugins"), "--host", str(call.host), str(listed), *new)
+    killed = 0
+    for number in range(1, STEPS[step] + 1):
+        place.mkdir(parents=True, exist_ok=True)
+        for name in new:
+            (place / name).write_text("the former")
+        done = run("strace", "-qq", "-o", "/dev/null", "-e", f"inject={step}:signal=KILL:when={number}", *command, check=False)
+        killed += done.returncode != 0
+        state = {name: (place / name).read_bytes() for name in new}
+        assert all(state[name] in (b"the former", new[name]) for name in new), number
+        assert names(conf) == set() or state == new, number
+        run(*command, "--give-up", "0")
+        assert {name: (place / name).read_bytes() for name in names(place)} == new, number
+        assert (conf / "pods.conflist").read_text() == listed.read_text() and len(names(conf)) == 1
+        shutil.rmtree(conf)
+    assert killed > STEPS[step] // 2, "strace has not killed it where it works"
+
+
 @pytest.mark.parametrize("version, installed", (("1.0.0", True), ("1.1.0", False)))
 def test_delegate_that_has_no_status(staged, tmp_path, version, installed):
     """In a list of a version without STATUS it cannot be asked, and is no obstacle."""
