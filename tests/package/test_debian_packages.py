@@ -86,6 +86,8 @@ def test_programs_are_stripped(packages, tmp_path):
 
 # In a fresh Debian
 
+SHARED = ("proc", "sys", "dev", "run")
+
 def mirror() -> tuple[str, str]:
     """Where apt on this machine has the distribution from, and its name."""
     codename = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines())["VERSION_CODENAME"]
@@ -107,20 +109,17 @@ def debian(packages, tmp_path_factory):
     for package in packages.values():
         for alternatives in filter(None, (field(package, "Depends") + "," + field(package, "Recommends")).split(",")):
             wanted.add(alternatives.split()[0])
-    directory = tmp_path_factory.mktemp("debian")
-    layers = {name: directory / name for name in ("lowerdir", "upperdir", "workdir")}
-    root = directory / "root"
-    for one in (*layers.values(), root):
-        one.mkdir()
-    # Without waiting for the disk (fsync) it takes half as long; else it is just a directory.
-    options = ",".join(("volatile", *(f"{name}={path}" for name, path in layers.items())))
-    run("mount", "-t", "overlay", "-o", options, "overlay", root, check=False)
+    root = tmp_path_factory.mktemp("debian")
+    # In memory, if there is some to spare: dpkg waits for the disk with each file, which takes most of the time.
+    available = int(re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)[1])
+    if available > 4 << 20:
+        run("mount", "-t", "tmpfs", "-o", "size=2g", "debian", root)
     done = run("nsenter", f"--net={MACHINE_NETWORK}", "debootstrap", "--variant=minbase", f"--include={','.join(sorted(wanted))}",
                codename, root, address, check=False)
     if done.returncode != 0 and not (root / "debootstrap/base").exists():
         pytest.skip(f"debootstrap has no packages from {address}: {done.stderr.strip()}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    for shared in ("proc", "sys", "dev", "run"):
+    for shared in SHARED:
         run("mount", "--rbind", f"/{shared}", root / shared)
         run("mount", "--make-rslave", root / shared)
 
@@ -134,15 +133,14 @@ def debian(packages, tmp_path_factory):
         shutil.copy(package, root / "root")
     inside("sh", "-c", "dpkg --install /root/*.deb")
     yield inside
-    run("umount", "--recursive", "--lazy", root)
-    for one in layers.values():
-        shutil.rmtree(one)
+    for shared in SHARED:
+        run("umount", "--recursive", "--lazy", root / shared)
+    run("umount", "--lazy", root, check=False)
+    shutil.rmtree(root)
 
 
-def documented(heading: str) -> str:
-    """The commands below a heading of docs/install.md."""
-    text = (ROOT / "docs/install.md").read_text()
-    return re.search(rf"^#+ {re.escape(heading)}\n\n((?: {{4}}.*\n)+)", text, re.MULTILINE)[1]
+BLOCKS = dict(re.findall(r"^<!-- run: (\S+) -->\n```sh\n(.*?)^```$", (ROOT / "docs/install.md").read_text(),
+                         re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.slow
@@ -191,12 +189,12 @@ def test_in_place_of_containernetworkings_and_back(debian):
     directory = debian.root / "usr/lib/cni"
     own = {path.name: path.read_bytes() for path in directory.iterdir() if not path.is_symlink()}
     assert {"bridge", "host-local", "loopback", "portmap"} <= set(own)
-    debian("bash", "-euc", documented("In place of containernetworking's"))
+    debian("bash", "-euc", BLOCKS["in-place"])
     for name in ("bridge", "host-local"):
         assert debian(f"/usr/lib/cni/{name}", "--version").startswith(f"CNI {name} plugin 0.")
         assert (directory / f"{name}.containernetworking").read_bytes() == own[name]
     assert debian("dpkg", "--verify", "containernetworking-plugins", "cnix-plugins") == ""
-    debian("bash", "-euc", documented("And back"))
+    debian("bash", "-euc", BLOCKS["back"])
     assert {path.name: path.read_bytes() for path in directory.iterdir() if not path.is_symlink()} == own
 
 
