@@ -1,6 +1,7 @@
 """The container image that installs the plugins on a node, run as its DaemonSet says: by podman, offline."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -25,6 +26,17 @@ def manifest() -> dict[str, dict]:
     return {one["kind"]: one for one in yaml.safe_load_all((ROOT / "packaging/image/daemonset.yaml").read_text())}
 
 
+PAGE = "docs/install.md"
+DOCUMENTED = re.search(r"^<!-- run: image -->\n```sh\n(.*?)^```$", (ROOT / PAGE).read_text(), re.MULTILINE | re.DOTALL)[1]
+
+
+def documented(program: str, **words: str) -> list[str]:
+    """A command of the page's, with other words in place of some."""
+    line = next(line for line in DOCUMENTED.splitlines() if line.startswith(program + " "))
+    assert all(word in line.split() for word in words)
+    return [words.get(word, word) for word in line.split()]
+
+
 @pytest.fixture(scope="session")
 def staged(plugins, tmp_path_factory) -> Path:
     """What the image is built from."""
@@ -32,15 +44,15 @@ def staged(plugins, tmp_path_factory) -> Path:
     if not (tree / "packaging/cmake_install.cmake").exists():
         pytest.skip(f"{tree} is no build tree")
     directory = tmp_path_factory.mktemp("image")
-    run("cmake", "--install", str(tree), "--component", "image", "--prefix", str(directory), "--strip")
+    run(*documented("cmake", **{"build/release": str(tree), "build/image": str(directory)}))
     return directory
 
 
 @pytest.fixture(scope="session")
 def image(podman, staged, manifest) -> str:
     name = manifest["DaemonSet"]["spec"]["template"]["spec"]["initContainers"][0]["image"]
-    podman("build", "--tag", f"localhost/{name}", str(staged))
-    return f"localhost/{name}"
+    podman(*documented("podman", **{"registry.example/cnix-plugins:0.1.0": name, "build/image": str(staged)})[1:])
+    return name
 
 
 @pytest.fixture
@@ -282,6 +294,17 @@ def test_what_does_not_reach_the_disk_is_not_renamed(call, staged):
                str(staged / "plugins"), "--host", str(call.host), str(call.host / "pods.conflist"), "bridge", check=False)
     assert done.returncode == 1 and 'write "/opt/cni/bin/bridge.cnix-install" to the disk: Input/output error' in done.stderr
     assert names(call.host / "opt/cni/bin") == {"bridge"} and (call.host / "opt/cni/bin/bridge").read_text() == "the former"
+
+
+def test_several_at_once(call, staged):
+    listed = call.host / "pods.conflist"
+    listed.write_text(json.dumps(LIST))
+    command = (staged / "cnix-install", "--plugins", staged / "plugins", "--host", call.host, listed)
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [(one.communicate()[1], one.returncode)[::-1] for one in running]
+    assert [status for status, _ in told] == [0] * 4, told
+    assert sum(text.count("/opt/cni/bin/bridge: installed") for _, text in told) == 1, "the others find it there"
+    assert names(call.host / "opt/cni/bin") == names(staged / "plugins") and names(call.host / "etc/cni/net.d") == {"pods.conflist"}
 
 
 STEPS = {"renameat": 3, "fsync": 6, "write": 4, "openat": 12}  # what it does at most until all is installed
