@@ -25,3 +25,33 @@ install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${P
   DESTINATION ${package_dir} COMPONENT dev)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/cnix-new.in ${PROJECT_BINARY_DIR}/package/cnix-new @ONLY)
 install(PROGRAMS ${PROJECT_BINARY_DIR}/package/cnix-new TYPE BIN COMPONENT dev)
+
+find_program(CNIX_GZIP gzip REQUIRED)
+mark_as_advanced(CNIX_GZIP)
+
+function(cnix_compress input output)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${input})
+  execute_process(COMMAND ${CNIX_GZIP} -9nc ${input} OUTPUT_FILE ${output} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+# cnix_install_documents(<package> <component> [EXCLUDE_FROM_ALL] [MANUAL <page>...] [EXAMPLE <file> <name>])
+function(cnix_install_documents package component)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "EXCLUDE_FROM_ALL" "" "MANUAL;EXAMPLE")
+  set(where COMPONENT ${component})
+  if(arg_EXCLUDE_FROM_ALL)
+    list(APPEND where EXCLUDE_FROM_ALL)
+  endif()
+  set(directory ${CMAKE_INSTALL_DATADIR}/doc/${package})
+  foreach(page IN LISTS arg_MANUAL) # compressed, as Debian wants them and man takes them everywhere
+    string(REGEX MATCH "[1-8]$" section ${page})
+    cnix_compress(${PROJECT_SOURCE_DIR}/man/${page} ${PROJECT_BINARY_DIR}/package/${page}.gz)
+    install(FILES ${PROJECT_BINARY_DIR}/package/${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} ${where})
+  endforeach()
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/debian/${package}.copyright DESTINATION ${directory} RENAME copyright ${where})
+  if(arg_EXAMPLE)
+    list(POP_FRONT arg_EXAMPLE file name)
+    install(FILES ${PROJECT_SOURCE_DIR}/${file} DESTINATION ${directory}/examples RENAME ${name} ${where})
+  endif()
+endfunction()
+
+cnix_install_documents(cnix-dev dev MANUAL cnix-new.1 cnix-cmake.7)
