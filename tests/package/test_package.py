@@ -159,7 +159,7 @@ def test_every_combination_links_what_its_slots_use(staged, tmp_path):
     lines = link_lines(tree)
     for number, (words, libraries) in enumerate(zip(COMBINATIONS, (tree / "libraries").read_text().splitlines(), strict=True)):
         nft = words["NFT"] if "nftables" in (words["NAT"], words["SPOOF_CHECK"]) else None
-        wanted = {"cnix::cnix", "cnix::libnl", *({f"cnix::{nft}"} if nft else ()),
+        wanted = {"cnix::cnix", "cnix::libnl", "cnix::recording", *({f"cnix::{nft}"} if nft else ()),
                   *({"cnix::iptables"} if words["NAT"] == "iptables" else ())}
         assert set(libraries.split(";")) == wanted, words
         header = (tree / f"cnix_plugins/p{number}.hpp").read_text()
