@@ -13,7 +13,6 @@
 #include <boost/hana/second.hpp>
 #include <boost/hana/string.hpp>
 #include <boost/hana/tuple.hpp>
-#include <boost/pfr/tuple_size.hpp>
 #include <boost/preprocessor/seq/enum.hpp>
 #include <boost/preprocessor/seq/transform.hpp>
 #include <boost/preprocessor/stringize.hpp>
@@ -132,11 +131,23 @@ template <class Accessors, std::size_t... Index> constexpr auto member_names(std
              std::remove_cvref_t<decltype(boost::hana::at_c<Index>(std::declval<Accessors>()))>>{})...};
 }
 
+/// Initialises a member of any type; never evaluated.
+struct any_member {
+    template <class Member> operator Member&() const;
+};
+template <class Struct, std::size_t... Index> consteval bool initialised_by(std::index_sequence<Index...>) {
+    return requires { Struct{(static_cast<void>(Index), any_member{})...}; };
+}
+/// Whether an aggregate has this many members. (Boost.PFR counts them, which costs more than all else here.)
+template <class Struct, std::size_t Count>
+constexpr inline bool has_members = initialised_by<Struct>(std::make_index_sequence<Count>{}) &&
+                                    !initialised_by<Struct>(std::make_index_sequence<Count + 1>{});
+
 /// The one seam to the reflection library: keys, types and members of an adapted struct.
 template <adapted_struct Struct> struct schema {
     using accessors = decltype(boost::hana::accessors<Struct>());
     static constexpr std::size_t size = decltype(boost::hana::length(std::declval<accessors>()))::value;
-    static_assert(size == boost::pfr::tuple_size_v<Struct>,
+    static_assert(has_members<Struct, size>,
                   "cnix: a member of this struct is missing in its BOOST_HANA_ADAPT_STRUCT (or "
                   "CNIX_CONFIG_MEMBERS), so its key "
                   "would never be read; list every member; docs/design/config.md");
