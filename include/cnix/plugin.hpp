@@ -9,7 +9,6 @@
 #include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
-#include <range/v3/algorithm/contains.hpp>
 
 #include <set>
 #include <string>

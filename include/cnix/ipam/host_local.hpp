@@ -8,10 +8,7 @@
 #include <cnix/ipam/host_local/resolv_conf.hpp>
 #include <cnix/sys/writable.hpp>
 
-#include <range/v3/algorithm/any_of.hpp>
-#include <range/v3/algorithm/contains.hpp>
-#include <range/v3/algorithm/none_of.hpp>
-
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -102,8 +99,8 @@ class host_local {
         for (range_fault const& fault : faults) found.push_back(fault_text(fault));
         for (cni::ip const& ip : previous.ips) {
             net::address const address = ip.address.address();
-            if (ranges::contains(held, address) ||
-                !ranges::any_of(sets, [&](range_set const& set) { return contains(set, address); }))
+            if (std::ranges::find(held, address) != held.end() ||
+                !std::ranges::any_of(sets, [&](range_set const& set) { return contains(set, address); }))
                 continue;
             found.push_back("host-local: address " + address.str() +
                             " of the result is not leased to container " + attachment.container.str() +
@@ -220,7 +217,7 @@ class host_local {
     static std::vector<net::address> requested_addresses(settings<host_local> const& settings) {
         std::vector<net::address> all;
         auto const add = [&](requested_address const& one) {
-            if (!ranges::contains(all, one.value)) all.push_back(one.value);
+            if (std::ranges::find(all, one.value) == all.end()) all.push_back(one.value);
         };
         if (settings.cni_args.IP) add(*settings.cni_args.IP);
         for (requested_address const& one : settings.args.ips) add(one);
@@ -262,7 +259,7 @@ class host_local {
         lease made;
         std::vector<cni::ip> alone;
         for (net::address const& address : addresses)
-            if (ranges::none_of(sets, [&](range_set const& set) { return contains(set, address); }))
+            if (std::ranges::none_of(sets, [&](range_set const& set) { return contains(set, address); }))
                 alone.push_back({net::prefix::host(address), std::nullopt, std::nullopt});
         for (range_set const& set : sets)
             for (address_range const& range : set)

@@ -9,8 +9,7 @@
 #include <cnix/link/veth.hpp>
 #include <cnix/link/veth_pair.hpp>
 
-#include <range/v3/algorithm/any_of.hpp>
-
+#include <algorithm>
 #include <string>
 
 namespace cnix::link {
@@ -166,7 +165,7 @@ template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class brid
                                                                     whose + ": IPv6 needs at least " +
                                                                     std::to_string(min_ipv6_mtu) + " bytes"};
         };
-        if (ranges::any_of(ips, [](cni::ip const& ip) { return ip.address.is_v6(); })) refuse("the pod");
+        if (std::ranges::any_of(ips, [](cni::ip const& ip) { return ip.address.is_v6(); })) refuse("the pod");
         for (auto const& [prefix, tentative, dad_failed] : host.addresses(bridge.index))
             if (prefix.is_v6() && !prefix.address().is_link_local()) refuse("the bridge " + bridge.name);
     }

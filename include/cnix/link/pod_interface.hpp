@@ -3,11 +3,7 @@
 #include <cnix/cni/result.hpp>
 #include <cnix/concepts/netlink_backend.hpp>
 
-#include <range/v3/algorithm/any_of.hpp>
-#include <range/v3/algorithm/contains.hpp>
-#include <range/v3/algorithm/find_if.hpp>
-#include <range/v3/view/filter.hpp>
-
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -19,7 +15,7 @@ namespace cnix::link {
 
 /// Whether one of the addresses is of the family.
 inline bool has_family(std::vector<cni::ip> const& ips, net::family family) {
-    return ranges::any_of(ips, [family](cni::ip const& ip) { return ip.address.family() == family; });
+    return std::ranges::any_of(ips, [family](cni::ip const& ip) { return ip.address.family() == family; });
 }
 
 /// The first gateway of the family; none if no address of it has one.
@@ -69,7 +65,7 @@ inline std::vector<cni::route> with_default_routes(std::vector<cni::route> route
             return r.dst.network() == any &&
                    (!r.table || *r.table == 0 || *r.table == netlink::route_spec{}.table);
         };
-        if (ranges::any_of(routes, default_of_main)) continue;
+        if (std::ranges::any_of(routes, default_of_main)) continue;
         routes.push_back({.dst = any, .gw = ip.gateway});
     }
     return routes;
@@ -110,12 +106,12 @@ template <netlink_backend Netlink> void settle_addresses(Netlink& netlink, netli
     auto const deadline = std::chrono::steady_clock::now() + limit;
     while (true) {
         auto const addresses = netlink.addresses(link.index);
-        if (auto const taken = ranges::find_if(addresses, &netlink::link_address::dad_failed);
+        if (auto const taken = std::ranges::find_if(addresses, &netlink::link_address::dad_failed);
             taken != addresses.end())
             throw cni::error{cni::code::internal,
                              "the address " + taken->address.str() + " of " + link.name +
                                  " is in use by somebody else (duplicate address detection failed)"};
-        if (!ranges::any_of(addresses, &netlink::link_address::tentative)) return;
+        if (!std::ranges::any_of(addresses, &netlink::link_address::tentative)) return;
         if (std::chrono::steady_clock::now() > deadline)
             throw cni::error{cni::code::try_again_later,
                              "duplicate address detection on " + link.name +
@@ -187,8 +183,8 @@ inline std::string describe(netlink::route_spec const& route) {
 template <netlink_backend Netlink>
 void check_route(Netlink& netlink, netlink::link const& link, netlink::route_spec const& wanted,
                  std::vector<std::string>& found) {
-    if (!ranges::any_of(netlink.routes(wanted.dst.family(), link.index),
-                        [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
+    if (!std::ranges::any_of(netlink.routes(wanted.dst.family(), link.index),
+                             [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
         found.push_back("the route " + describe(wanted) + " is missing on " + link.name);
 }
 
@@ -196,7 +192,8 @@ void check_route(Netlink& netlink, netlink::link const& link, netlink::route_spe
 template <netlink_backend Netlink>
 void check_neighbour(Netlink& netlink, netlink::link const& link, netlink::neighbour_spec const& wanted,
                      std::vector<std::string>& found) {
-    if (!ranges::contains(netlink.neighbours(link.index), wanted))
+    auto const neighbours = netlink.neighbours(link.index);
+    if (std::ranges::find(neighbours, wanted) == neighbours.end())
         found.push_back("the MAC address " + wanted.mac.str() + " of " + wanted.address.str() +
                         " is missing on " + link.name);
 }
@@ -220,12 +217,12 @@ void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::resul
 
     auto const addresses = netlink.addresses(link.index);
     for (cni::ip const& ip : own)
-        if (!ranges::any_of(addresses,
-                            [&](netlink::link_address const& a) { return a.address == ip.address; }))
+        if (!std::ranges::any_of(addresses,
+                                 [&](netlink::link_address const& a) { return a.address == ip.address; }))
             found.push_back("the address " + ip.address.str() + " is missing on " + link.name);
     for (auto family : {net::family::ipv4, net::family::ipv6}) {
-        if (!ranges::any_of(previous.routes,
-                            [family](cni::route const& r) { return r.dst.family() == family; }))
+        if (!std::ranges::any_of(previous.routes,
+                                 [family](cni::route const& r) { return r.dst.family() == family; }))
             continue;
         auto const routes = netlink.routes(family);
         for (cni::route const& route : previous.routes) {
@@ -236,10 +233,10 @@ void check_pod_interface(Netlink& netlink, netlink::link const& link, cni::resul
                 wanted.gateway = route.gw;
                 return fulfils(actual, wanted);
             };
-            if (ranges::any_of(routes,
-                               [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
+            if (std::ranges::any_of(
+                    routes, [&](netlink::route_spec const& actual) { return fulfils(actual, wanted); }))
                 continue;
-            if (chained && ranges::any_of(routes, elsewhere)) continue;
+            if (chained && std::ranges::any_of(routes, elsewhere)) continue;
             found.push_back("the route " + describe(kernel_route(route, own, link.index)) +
                             " is missing on " + link.name);
         }

@@ -4,8 +4,6 @@
 #include <cnix/link/pod_interface.hpp>
 #include <cnix/link/veth.hpp>
 
-#include <range/v3/algorithm/find_if.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -133,7 +131,7 @@ inline std::optional<unsigned> container_interface(cni::attachment const& attach
         return i.sandbox == attachment.netns ||
                std::filesystem::equivalent(i.sandbox, attachment.netns, gone);
     };
-    auto const at = ranges::find_if(previous.interfaces, same);
+    auto const at = std::ranges::find_if(previous.interfaces, same);
     if (at == previous.interfaces.end()) return std::nullopt;
     return static_cast<unsigned>(at - previous.interfaces.begin());
 }

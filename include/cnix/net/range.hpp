@@ -1,15 +1,13 @@
 #pragma once
 #include <cnix/net/prefix.hpp>
 
-#include <range/v3/range/concepts.hpp>
-
 #include <cstddef>
 #include <iterator>
 
 namespace cnix::net {
 
-/// The addresses from first() to last(), both included, of one family. A view (its elements are computed while
-/// walking), so range-v3 filters and joins it as any other range.
+/// The addresses from first() to last(), both included, of one family. Its elements are computed while
+/// walking.
 class range {
   public:
     /// Computes the address it is at.
@@ -84,6 +82,4 @@ class range {
 
 } // namespace cnix::net
 
-/// @cond
-template <> constexpr inline bool ranges::enable_view<cnix::net::range> = true;
-/// @endcond
+/// @cond/// @endcond

@@ -1,10 +1,6 @@
 #include <cnix/net/range.hpp>
 
 #include <doctest/doctest.h>
-#include <range/v3/range/conversion.hpp>
-#include <range/v3/view/filter.hpp>
-#include <range/v3/view/join.hpp>
-#include <range/v3/view/take.hpp>
 
 #include <ranges>
 #include <string>
@@ -30,7 +26,6 @@ constexpr std::size_t count(range const& r) {
 }
 
 static_assert(std::ranges::forward_range<range>);
-static_assert(ranges::forward_range<range> && ranges::view_<range>);
 
 static_assert(count(range{}) == 1 && *range{}.begin() == at("0.0.0.0"));
 static_assert(count(of("10.0.0.1", "10.0.0.1")) == 1);
@@ -59,16 +54,18 @@ static_assert(of("fd00::1", "fd00::2").family() == family::ipv6);
 
 TEST_CASE("it is written as first-last") { CHECK(of("10.0.0.1", "10.0.0.9").str() == "10.0.0.1-10.0.0.9"); }
 
-TEST_CASE("range-v3 joins and filters ranges") {
+TEST_CASE("the standard library joins and filters ranges") {
     std::vector const two{of("10.0.0.1", "10.0.0.3"), of("fd00::1", "fd00::2")};
-    auto const rest = two | ranges::views::join |
-                      ranges::views::filter([](address const& a) { return a != at("10.0.0.2"); }) |
-                      ranges::to<std::vector>();
+    std::vector<address> rest;
+    for (address const a :
+         two | std::views::join | std::views::filter([](address const& a) { return a != at("10.0.0.2"); }))
+        rest.push_back(a);
     CHECK(rest == std::vector{at("10.0.0.1"), at("10.0.0.3"), at("fd00::1"), at("fd00::2")});
 }
 
 TEST_CASE("a large range is walked only as far as asked") {
-    auto const some =
-        range::of(prefix::parse("fd00::/8").value()) | ranges::views::take(2) | ranges::to<std::vector>();
+    auto const all = range::of(prefix::parse("fd00::/8").value());
+    std::vector<address> some;
+    for (address const a : all | std::views::take(2)) some.push_back(a);
     CHECK(some == std::vector{at("fd00::"), at("fd00::1")});
 }

@@ -3,13 +3,8 @@
 #include <cnix/ipam/host_local/lease_directory.hpp>
 #include <cnix/ipam/host_local/ranges.hpp>
 
-#include <range/v3/algorithm/any_of.hpp>
-#include <range/v3/algorithm/binary_search.hpp>
-#include <range/v3/algorithm/find_if.hpp>
-#include <range/v3/view/filter.hpp>
-#include <range/v3/view/join.hpp>
-#include <range/v3/view/remove_if.hpp>
-
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -26,14 +21,14 @@ inline std::string str(range_set const& set) {
 
 /// Whether the address is the gateway of one of the set's ranges, which no attachment gets.
 inline bool is_gateway(range_set const& set, net::address const& address) {
-    return ranges::any_of(set, [&](address_range const& range) { return range.gateway == address; });
+    return std::ranges::any_of(set, [&](address_range const& range) { return range.gateway == address; });
 }
 
 /// The set's addresses in the order they are tried: those after `last` to the end, then from the beginning up
 /// to and including `last`. From the beginning if `last` is not in the set.
 inline std::vector<net::range> after(range_set const& set, std::optional<net::address> const& last) {
     std::vector<net::range> pieces;
-    auto const holder = ranges::find_if(
+    auto const holder = std::ranges::find_if(
         set, [&](address_range const& range) { return last && range.addresses.contains(*last); });
     if (holder == set.end()) {
         for (address_range const& range : set) pieces.push_back(range.addresses);
@@ -46,25 +41,33 @@ inline std::vector<net::range> after(range_set const& set, std::optional<net::ad
     return pieces;
 }
 
+/// The first address of the pieces that is no gateway and is `good`.
+template <std::predicate<net::address const&> Good>
+std::optional<net::address> first_usable(range_set const& set, std::vector<net::range> const& pieces,
+                                         Good good) {
+    for (net::range const& piece : pieces)
+        for (net::address const& address : piece)
+            if (!is_gateway(set, address) && good(address)) return address;
+    return std::nullopt;
+}
+
 /// The address that is tried first.
 inline std::optional<net::address> first_usable(range_set const& set) {
-    for (address_range const& range : set)
-        for (net::address const& address : range.addresses)
-            if (!is_gateway(set, address)) return address;
-    return std::nullopt;
+    return first_usable(set, after(set, std::nullopt), [](net::address const&) { return true; });
 }
 
 /// Whether an address could be taken from the set, given the sorted addresses that have a file.
 inline bool has_free_address(range_set const& set, lease_directory const* leases,
                              std::vector<net::address> const& present) {
     auto const pieces = after(set, std::nullopt);
-    auto usable = pieces | ranges::views::join |
-                  ranges::views::remove_if([&](net::address const& a) { return is_gateway(set, a); });
-    if (ranges::any_of(usable, [&](net::address const& a) { return !ranges::binary_search(present, a); }))
-        return true;
-    return leases && ranges::any_of(usable, [&](net::address const& a) {
-               return leases->read(a).state == lease_state::torn;
-           });
+    auto const free = first_usable(set, pieces, [&](net::address const& address) {
+        return !std::binary_search(present.begin(), present.end(), address);
+    });
+    if (free) return true;
+    auto const torn = [&](net::address const& address) {
+        return leases->read(address).state == lease_state::torn;
+    };
+    return leases && first_usable(set, pieces, torn);
 }
 
 /// Takes the next free address of the set; nothing if there is none.
@@ -74,20 +77,18 @@ inline std::optional<net::address> take_next(lease_directory& leases, range_set 
     // Where leases stand close together, one reading of the directory is cheaper than more tries.
     constexpr int tries = 8;
     auto const pieces = after(set, last);
-    auto usable = pieces | ranges::views::join |
-                  ranges::views::remove_if([&](net::address const& a) { return is_gateway(set, a); });
     std::optional<std::vector<net::address>> present;
     int misses = 0;
-    for (net::address const& address : usable) {
-        if (present && ranges::binary_search(*present, address)) continue;
-        if (leases.take(address, attachment)) return address;
+    auto const next = first_usable(set, pieces, [&](net::address const& address) {
+        if (present && std::binary_search(present->begin(), present->end(), address)) return false;
+        if (leases.take(address, attachment)) return true;
         if (++misses == tries) present = leases.addresses();
-    }
-    if (!present) return std::nullopt;
-    for (net::address const& address : usable) // all have a file: one may be torn
-        if (leases.read(address).state == lease_state::torn && leases.take(address, attachment))
-            return address;
-    return std::nullopt;
+        return false;
+    });
+    if (next || !present) return next;
+    return first_usable(set, pieces, [&](net::address const& address) { // all have a file: one may be torn
+        return leases.read(address).state == lease_state::torn && leases.take(address, attachment);
+    });
 }
 
 /// Takes one address of each set for the attachment, the requested one where there is one (`requested` has an

@@ -6,9 +6,6 @@
 #include <cnix/sys/directory.hpp>
 #include <cnix/sys/file_lock.hpp>
 
-#include <range/v3/action/sort.hpp>
-#include <range/v3/algorithm/all_of.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <memory>
@@ -101,7 +98,8 @@ class lease_directory {
         for (std::string const& name : leases_.names())
             if (auto const address = net::address::parse(name); address && address->text() == name)
                 all.push_back(*address);
-        return std::move(all) | ranges::actions::sort;
+        std::sort(all.begin(), all.end());
+        return all;
     }
 
     held_addresses held_by(cni::attachment_id const& attachment) const {
@@ -202,7 +200,7 @@ class lease_directory {
             auto const byte = static_cast<unsigned char>(c);
             return (byte >= ' ' && byte != 0x7f) || c == '\r' || c == '\n' || c == '\t';
         };
-        return {ranges::all_of(text, legible) ? lease_state::foreign : lease_state::torn, {}};
+        return {std::ranges::all_of(text, legible) ? lease_state::foreign : lease_state::torn, {}};
     }
 
     /// attachment_id::digest() for an owner. A lease in the old format has one of its own: no attachment's

@@ -8,6 +8,7 @@
 #include <cnix/link/pod_interface.hpp>
 #include <cnix/link/veth.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,16 +36,20 @@ inline net::prefix gateway_of(cni::ip const& ip) {
     return *net::prefix::make(*ip.gateway, ip.address.length());
 }
 
+inline bool has(std::vector<netlink::link_address> const& addresses, net::prefix const& one) {
+    return std::ranges::find(addresses, one, &netlink::link_address::address) != addresses.end();
+}
+
 /// The addresses of the bridge, `here`, that `gateway` cannot stand beside: of the same family, and with IPv6 of the same
 /// subnet, unless they are gateways of `ips` too. Nothing: the gateway is there already.
 inline std::optional<std::vector<net::prefix>> in_the_way(std::vector<netlink::link_address> const& here,
                                                           net::prefix const& gateway,
                                                           std::vector<cni::ip> const& ips) {
-    if (ranges::contains(here, gateway, &netlink::link_address::address)) return std::nullopt;
+    if (has(here, gateway)) return std::nullopt;
     std::vector<net::prefix> others;
     for (auto const& [other, tentative, dad_failed] : here) {
         if (other.family() != gateway.family() || other.address().is_link_local()) continue;
-        bool const ours = ranges::any_of(ips, [&](cni::ip const& ip) {
+        bool const ours = std::ranges::any_of(ips, [&](cni::ip const& ip) {
             return ip.gateway == other.address() && ip.address.length() == other.length();
         });
         if (!ours && (other.is_v4() || other.overlaps(gateway))) others.push_back(other);
@@ -259,12 +264,12 @@ template <netlink_backend Netlink> class bridge_device {
                             if (!*alone) *alone = held->alone(); // one answer for all of a failed ADD's steps
                             if (!**alone) return;                // another ADD is using the bridge
                             auto const links = netlink.links();
-                            auto const device = ranges::find(links, name.view(), &netlink::link::name);
+                            auto const device = std::ranges::find(links, name.view(), &netlink::link::name);
                             auto const serves_others = [&](netlink::link const& link) {
                                 return device != links.end() && link.master == device->index &&
-                                       !ranges::contains(own, link.name);
+                                       std::ranges::find(own, link.name) == own.end();
                             };
-                            if (!ranges::any_of(links, serves_others)) undo_change(netlink);
+                            if (!std::ranges::any_of(links, serves_others)) undo_change(netlink);
                         });
     }
 
@@ -317,7 +322,7 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     for (cni::ip const& ip : previous.ips) {
         if (!ip.gateway) continue;
         auto const gateway = gateway_of(ip);
-        if (!ranges::contains(addresses, gateway, &netlink::link_address::address))
+        if (!has(addresses, gateway))
             found.push_back("the gateway address " + gateway.str() + " is missing on " + device->name);
     }
     for (auto family : {net::family::ipv4, net::family::ipv6}) {

@@ -3,9 +3,7 @@
 #include <cnix/concepts/settings.hpp>
 #include <cnix/link/bridge/config.hpp>
 
-#include <range/v3/algorithm/contains.hpp>
-#include <range/v3/algorithm/sort.hpp>
-
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -22,7 +20,7 @@ inline std::optional<std::vector<netlink::port_vlan>> wanted_vlans(bridge_config
     for (auto const vid : trunk)
         if (vid != native) vlans.push_back({.vid = vid});
     vlans.push_back({.vid = native, .pvid = true, .untagged = true});
-    ranges::sort(vlans);
+    std::ranges::sort(vlans);
     return vlans;
 }
 
@@ -71,11 +69,12 @@ void check_port(Netlink& host, netlink::link const& port, std::optional<netlink:
     if (auto const wanted = wanted_vlans(config)) {
         auto const vlans = host.port_vlans(port.index);
         for (auto const& vlan : *wanted)
-            if (!ranges::contains(vlans, vlan))
+            if (std::ranges::find(vlans, vlan) == vlans.end())
                 found.push_back("VLAN " + std::to_string(vlan.vid) + " of " + subject +
                                 " is missing, or tagged otherwise");
         for (auto const& vlan : vlans)
-            if (!config.preserveDefaultVlan && !ranges::contains(*wanted, vlan.vid, &netlink::port_vlan::vid))
+            if (!config.preserveDefaultVlan &&
+                std::ranges::find(*wanted, vlan.vid, &netlink::port_vlan::vid) == wanted->end())
                 found.push_back(subject + " is in VLAN " + std::to_string(vlan.vid) + ", and should not be");
     }
 }
