@@ -81,5 +81,3 @@ class range {
 };
 
 } // namespace cnix::net
-
-/// @cond/// @endcond
