@@ -8,6 +8,8 @@
 #include <cnix/ipam/host_local/resolv_conf.hpp>
 #include <cnix/sys/writable.hpp>
 
+#include <range/v3/algorithm/contains.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <exception>
@@ -99,7 +101,7 @@ class host_local {
         for (range_fault const& fault : faults) found.push_back(fault_text(fault));
         for (cni::ip const& ip : previous.ips) {
             net::address const address = ip.address.address();
-            if (std::ranges::find(held, address) != held.end() ||
+            if (ranges::contains(held, address) ||
                 !std::ranges::any_of(sets, [&](range_set const& set) { return contains(set, address); }))
                 continue;
             found.push_back("host-local: address " + address.str() +
@@ -217,7 +219,7 @@ class host_local {
     static std::vector<net::address> requested_addresses(settings<host_local> const& settings) {
         std::vector<net::address> all;
         auto const add = [&](requested_address const& one) {
-            if (std::ranges::find(all, one.value) == all.end()) all.push_back(one.value);
+            if (!ranges::contains(all, one.value)) all.push_back(one.value);
         };
         if (settings.cni_args.IP) add(*settings.cni_args.IP);
         for (requested_address const& one : settings.args.ips) add(one);

@@ -3,6 +3,8 @@
 #include <cnix/cni/result.hpp>
 #include <cnix/concepts/netlink_backend.hpp>
 
+#include <range/v3/algorithm/contains.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -193,7 +195,7 @@ template <netlink_backend Netlink>
 void check_neighbour(Netlink& netlink, netlink::link const& link, netlink::neighbour_spec const& wanted,
                      std::vector<std::string>& found) {
     auto const neighbours = netlink.neighbours(link.index);
-    if (std::ranges::find(neighbours, wanted) == neighbours.end())
+    if (!ranges::contains(neighbours, wanted))
         found.push_back("the MAC address " + wanted.mac.str() + " of " + wanted.address.str() +
                         " is missing on " + link.name);
 }

@@ -6,6 +6,7 @@
 #include <cnix/nat/iptables_layout.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
+#include <range/v3/algorithm/contains.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -169,7 +170,7 @@ template <iptables_backend Iptables> class iptables {
     }
 
     static bool contains(std::vector<std::string> const& rules, std::string const& rule) {
-        return std::ranges::find(rules, rule) != rules.end();
+        return ranges::contains(rules, rule);
     }
     static std::string append(std::string_view chain, std::string_view rule) {
         return command("-A ", chain, rule);

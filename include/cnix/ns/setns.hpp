@@ -3,6 +3,8 @@
 #include <cnix/concepts/ns_policy.hpp>
 #include <cnix/sys/fd.hpp>
 
+#include <range/v3/algorithm/contains.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -40,7 +42,7 @@ class setns {
         if (path.empty()) return std::nullopt;
         probe found = look(path);
         constexpr std::array no_namespace{ENOENT, ESRCH, ENOTDIR, ELOOP, ENXIO, ENODEV, ENAMETOOLONG};
-        if (found.error != 0 && std::ranges::find(no_namespace, found.error) == no_namespace.end())
+        if (found.error != 0 && !ranges::contains(no_namespace, found.error))
             throw failure(path, std::strerror(found.error), advice(found.error));
         if (!found.is_network_namespace) return std::nullopt;
         return setns{std::move(found.file)};

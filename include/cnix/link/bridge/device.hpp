@@ -8,6 +8,8 @@
 #include <cnix/link/pod_interface.hpp>
 #include <cnix/link/veth.hpp>
 
+#include <range/v3/algorithm/contains.hpp>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -36,16 +38,12 @@ inline net::prefix gateway_of(cni::ip const& ip) {
     return *net::prefix::make(*ip.gateway, ip.address.length());
 }
 
-inline bool has(std::vector<netlink::link_address> const& addresses, net::prefix const& one) {
-    return std::ranges::find(addresses, one, &netlink::link_address::address) != addresses.end();
-}
-
 /// The addresses of the bridge, `here`, that `gateway` cannot stand beside: of the same family, and with IPv6 of the same
 /// subnet, unless they are gateways of `ips` too. Nothing: the gateway is there already.
 inline std::optional<std::vector<net::prefix>> in_the_way(std::vector<netlink::link_address> const& here,
                                                           net::prefix const& gateway,
                                                           std::vector<cni::ip> const& ips) {
-    if (has(here, gateway)) return std::nullopt;
+    if (ranges::contains(here, gateway, &netlink::link_address::address)) return std::nullopt;
     std::vector<net::prefix> others;
     for (auto const& [other, tentative, dad_failed] : here) {
         if (other.family() != gateway.family() || other.address().is_link_local()) continue;
@@ -267,7 +265,7 @@ template <netlink_backend Netlink> class bridge_device {
                             auto const device = std::ranges::find(links, name.view(), &netlink::link::name);
                             auto const serves_others = [&](netlink::link const& link) {
                                 return device != links.end() && link.master == device->index &&
-                                       std::ranges::find(own, link.name) == own.end();
+                                       !ranges::contains(own, link.name);
                             };
                             if (!std::ranges::any_of(links, serves_others)) undo_change(netlink);
                         });
@@ -322,7 +320,7 @@ void check_bridge_device(Netlink& host, std::optional<netlink::link> const& brid
     for (cni::ip const& ip : previous.ips) {
         if (!ip.gateway) continue;
         auto const gateway = gateway_of(ip);
-        if (!has(addresses, gateway))
+        if (!ranges::contains(addresses, gateway, &netlink::link_address::address))
             found.push_back("the gateway address " + gateway.str() + " is missing on " + device->name);
     }
     for (auto family : {net::family::ipv4, net::family::ipv6}) {

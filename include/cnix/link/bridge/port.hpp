@@ -3,6 +3,8 @@
 #include <cnix/concepts/settings.hpp>
 #include <cnix/link/bridge/config.hpp>
 
+#include <range/v3/algorithm/contains.hpp>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -69,12 +71,11 @@ void check_port(Netlink& host, netlink::link const& port, std::optional<netlink:
     if (auto const wanted = wanted_vlans(config)) {
         auto const vlans = host.port_vlans(port.index);
         for (auto const& vlan : *wanted)
-            if (std::ranges::find(vlans, vlan) == vlans.end())
+            if (!ranges::contains(vlans, vlan))
                 found.push_back("VLAN " + std::to_string(vlan.vid) + " of " + subject +
                                 " is missing, or tagged otherwise");
         for (auto const& vlan : vlans)
-            if (!config.preserveDefaultVlan &&
-                std::ranges::find(*wanted, vlan.vid, &netlink::port_vlan::vid) == wanted->end())
+            if (!config.preserveDefaultVlan && !ranges::contains(*wanted, vlan.vid, &netlink::port_vlan::vid))
                 found.push_back(subject + " is in VLAN " + std::to_string(vlan.vid) + ", and should not be");
     }
 }
