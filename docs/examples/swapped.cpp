@@ -11,8 +11,8 @@ using namespace cnix;
 using backends::libnl;
 using backends::nftables;
 
-// FAIL link: static assertion failed.*cnix: `Link`, the first slot, does not model cnix::link_policy
-// FAIL ipam: static assertion failed.*cnix: `Ipam`, the second slot, does not model cnix::ipam_policy
+// FAIL link 2: static assertion failed: cnix: the slot `Link` is given an Ipam
+// FAIL ipam 2: static assertion failed: cnix: the slot `Ipam` is given a Link
 #if defined(CT_link) || defined(CT_ipam)
 using bridge = plugin<ipam::host_local, link::bridge<libnl>, nat::nftables<nftables>, ns::setns>;
 

@@ -334,7 +334,10 @@ template <class Plugin> class file_check {
 template <class Plugin>
 constexpr std::vector<config::fault> faults_of(std::string_view text, std::string_view type = Plugin::name,
                                                file_form form = file_form::any) {
-    return detail::file_check<Plugin>{text, type, form}.faults();
+    if constexpr (Plugin::well_formed)
+        return detail::file_check<Plugin>{text, type, form}.faults();
+    else // has been told
+        return {};
 }
 
 /// Whether there is no fault. `static_assert(cnix::accepts<my_bridge>(text));`

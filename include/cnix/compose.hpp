@@ -1,4 +1,5 @@
 #pragma once
+#include <cnix/compose/why_not.hpp>
 #include <cnix/concepts/ipam_policy.hpp>
 #include <cnix/concepts/link_policy.hpp>
 #include <cnix/concepts/nat_policy.hpp>
@@ -12,54 +13,60 @@ namespace cnix {
 template <class Link, class Ipam>
 concept lease_fits = std::derived_from<typename Ipam::lease, typename Link::lease>;
 
+namespace detail {
+template <class Type>
+concept good_link = policy_type<Type> && link_policy<Type> && readable_config<Type>;
+template <class Type>
+concept good_ipam = policy_type<Type> && ipam_policy<Type> && readable_config<Type>;
+template <class Type>
+concept good_nat = policy_type<Type> && nat_policy<Type> && readable_config<Type>;
+template <class Type>
+concept good_ns = policy_type<Type> && ns_policy<Type>;
+} // namespace detail
+
 /// Whether four policies make a plugin; for constraints and tests. plugin<> says why not.
 template <class Link, class Ipam, class Nat, class Ns>
-concept composable =
-    link_policy<Link> && ipam_policy<Ipam> && nat_policy<Nat> && ns_policy<Ns> && lease_fits<Link, Ipam>;
+concept composable = detail::good_link<Link> && detail::good_ipam<Ipam> && detail::good_nat<Nat> &&
+                     detail::good_ns<Ns> && lease_fits<Link, Ipam>;
 
 namespace detail {
 
-template <class Link, class Ipam, bool = link_policy<Link> && ipam_policy<Ipam>> struct slots_fit {
-    static_assert(
-        lease_fits<Link, Ipam>,
-        "cnix: `Ipam` does not fit `Link`: its leases do not carry what this Link needs (`Ipam::lease` must "
-        "derive from "
-        "`Link::lease`); write an Ipam that hands out such leases, or another Link; docs/compose.md#leases");
-};
-// A slot that is wrong by itself is reported alone.
-template <class Link, class Ipam> struct slots_fit<Link, Ipam, false> {};
+template <class Link, class Ipam> auto explain_leases() {
+    static_assert(lease_fits<Link, Ipam>,
+                  "cnix: `Ipam` does not fit `Link`: its leases do not carry what this Link needs "
+                  "(`Ipam::lease` must derive from `Link::lease`); write an Ipam that hands out such leases, "
+                  "or another Link; docs/compose.md#leases");
+}
 
-template <class Link> struct link_slot {
-    static_assert(
-        link_policy<Link>,
-        "cnix: `Link`, the first slot, does not model cnix::link_policy; write what the notes below "
-        "miss, or put a model such as cnix::link::bridge there; docs/compose.md#link");
-};
-template <class Ipam> struct ipam_slot {
-    static_assert(
-        ipam_policy<Ipam>,
-        "cnix: `Ipam`, the second slot, does not model cnix::ipam_policy; write what the notes below "
-        "miss, or put a model such as cnix::ipam::host_local there; docs/compose.md#ipam");
-};
-template <class Nat> struct nat_slot {
-    static_assert(nat_policy<Nat>,
-                  "cnix: `Nat`, the third slot, does not model cnix::nat_policy; write what the notes below "
-                  "miss, or put a model such as cnix::nat::nftables there; docs/compose.md#nat");
-};
-template <class Ns> struct ns_slot {
-    static_assert(ns_policy<Ns>,
-                  "cnix: `Ns`, the fourth slot, does not model cnix::ns_policy; write what the notes below "
-                  "miss, or put a model such as cnix::ns::setns there; docs/compose.md#ns");
-};
+template <class... Slots>
+concept four = sizeof...(Slots) == 4;
+template <class... Slots>
+    requires(!four<Slots...>)
+auto explain() {
+    static_assert(four<Slots...>,
+                  "cnix: a plugin has four slots; write plugin<Link, Ipam, Nat, Ns>; docs/compose.md#slots");
+}
 
-/// One error per broken slot; the compiler's notes below it list what is missing. (A class each: clang goes no further in a
-/// class whose assertion failed.)
-template <class Link, class Ipam, class Nat, class Ns>
-struct composition_check : link_slot<Link>,
-                           ipam_slot<Ipam>,
-                           nat_slot<Nat>,
-                           ns_slot<Ns>,
-                           slots_fit<Link, Ipam> {};
+/// One error per broken slot: the compiler looks into a function whose return type it must know. A slot that is wrong by itself
+/// is reported alone.
+template <class Link, class Ipam, class Nat, class Ns> auto explain() {
+    if constexpr (!good_link<Link>) explain_link<Link>();
+    if constexpr (!good_ipam<Ipam>) explain_ipam<Ipam>();
+    if constexpr (!good_nat<Nat>) explain_nat<Nat>();
+    if constexpr (!good_ns<Ns>) explain_ns<Ns>();
+    if constexpr (good_link<Link> && good_ipam<Ipam>) explain_leases<Link, Ipam>();
+}
+
+/// What stands in for a plugin that is none, so that those who use it are no further errors.
+struct no_plugin {
+    static constexpr bool well_formed = false;
+    static constexpr std::string_view name{};
+    static void add(auto&&...) {}
+    static void del(auto&&...) {}
+    static void check(auto&&...) {}
+    static void gc(auto&&...) {}
+    static void status(auto&&...) {}
+};
 
 } // namespace detail
 } // namespace cnix

@@ -236,6 +236,11 @@ template <class Add> void all_or_nothing(Add&& add) {
 
 } // namespace detail
 
+/// What is no composition. It says why, one compile error a slot, and is no further errors to those who use it.
+template <class... Slots> class plugin : public detail::no_plugin {
+    using why_not = decltype(detail::explain<Slots...>());
+};
+
 /// A CNI plugin made of four choices. Its verbs fold over the slots:
 ///
 ///     ADD     Ipam, Link, Nat; the first failure undoes what was done, in reverse
@@ -246,9 +251,10 @@ template <class Add> void all_or_nothing(Add&& add) {
 ///
 /// Every verb throws cni::error, whose code and text are for the runtime.
 template <class Link, class Ipam, class Nat, class Ns>
-class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
+    requires composable<Link, Ipam, Nat, Ns>
+class plugin<Link, Ipam, Nat, Ns> {
   public:
-    static constexpr bool well_formed = composable<Link, Ipam, Nat, Ns>;
+    static constexpr bool well_formed = true;
     /// What its entry of a network configuration may hold.
     using entry = cnix::entry<Ipam, Link, Nat>;
     /// Its `type` in a configuration, unless it is installed under another name.
@@ -395,14 +401,17 @@ class plugin : detail::composition_check<Link, Ipam, Nat, Ns> {
     }
 };
 
-/// An Ipam by itself, as an IPAM plugin that other plugins delegate to.
-template <class Ipam> class ipam_plugin {
-    static_assert(ipam_policy<Ipam>,
-                  "cnix: `Ipam` does not model cnix::ipam_policy; write what the notes below miss, or put a "
-                  "model such as cnix::ipam::host_local there; docs/compose.md#ipam");
+/// What is no Ipam, and says why.
+template <class Ipam> class ipam_plugin : public detail::no_plugin {
+    using why_not = decltype(detail::explain_ipam<Ipam>());
+};
 
+/// An Ipam by itself, as an IPAM plugin that other plugins delegate to.
+template <class Ipam>
+    requires detail::good_ipam<Ipam>
+class ipam_plugin<Ipam> {
   public:
-    static constexpr bool well_formed = ipam_policy<Ipam>;
+    static constexpr bool well_formed = true;
     using entry = cnix::entry<Ipam>;
     static constexpr bool ipam_only = true;
     /// Its `ipam.type` in a configuration, unless it is installed under another name.

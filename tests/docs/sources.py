@@ -57,6 +57,16 @@ MESSAGE = re.compile(
 LEAST = 12  # shorter literals are glue: " is ", ", found "
 
 
+def without_slot(message: str) -> str:
+    """What is said alike of each slot, as docs/errors.md writes it."""
+    found = re.match(r"(cnix: the slot `)(\w+)(`.*)", message)
+    if not found:
+        return message
+    rest = re.sub(r"\blacks .*; write", "lacks WHAT; write", found[3])
+    rest = re.sub(r"\bis given an? (?:Link|Ipam|Nat|Ns);", "is given A SLOT;", rest)
+    return found[1] + "SLOT" + re.sub(rf"(archetypes::|\.md#){found[2].lower()}\b", r"\1SLOT", rest)
+
+
 def messages() -> list[tuple[str, str]]:
     """The fixed parts of each message, and the header it is in."""
     found = []
@@ -70,7 +80,7 @@ def messages() -> list[tuple[str, str]]:
             body = arguments(text, opening)
             if match[0].startswith("static_assert") and "cnix: " not in body:
                 continue
-            found += [(str(header.relative_to(ROOT)), one) for one in literals(body)
+            found += [(str(header.relative_to(ROOT)), without_slot(one)) for one in literals(body)
                       if len(one) >= LEAST and re.search(r"[a-z]{3} ", one)]
     return sorted(set(found))
 

@@ -11,6 +11,45 @@
 
 namespace cnix {
 
+namespace has {
+template <class Policy>
+concept lease = requires {
+    typename Policy::lease;
+    requires std::derived_from<typename Policy::lease, cni::lease>;
+};
+template <class Ipam>
+concept ipam_type = requires {
+    { Ipam::type } -> std::convertible_to<std::string_view>;
+};
+template <class Ipam>
+concept ipam_add = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings,
+                            cni::rollback& undo) {
+    { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
+};
+template <class Ipam>
+concept ipam_del = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
+    { ipam.del(attachment, settings) } -> std::same_as<void>;
+};
+template <class Ipam>
+concept ipam_find = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
+    { ipam.find(attachment, settings) } -> std::same_as<std::optional<typename Ipam::lease>>;
+};
+template <class Ipam>
+concept ipam_check = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings,
+                              cni::result const& previous, findings& found) {
+    { ipam.check(attachment, settings, previous, found) } -> std::same_as<void>;
+};
+template <class Ipam>
+concept ipam_gc = requires(Ipam ipam, cni::valid_attachments const& valid, settings<Ipam> const& settings,
+                           findings& found) {
+    { ipam.gc(valid, settings, found) } -> std::same_as<void>;
+};
+template <class Ipam>
+concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findings& found) {
+    { ipam.status(settings, found) } -> std::same_as<void>;
+};
+} // namespace has
+
 /// Where a pod's addresses come from.
 ///
 ///   type      the `ipam.type` it answers to; empty: any.
@@ -32,25 +71,10 @@ namespace cnix {
 /// address; a rolled back add leaves no trace; check finds nothing after add, and something without the lease; gc releases what
 /// is not valid, and nothing else; find, check and status change nothing.
 template <class Ipam>
-concept ipam_policy = std::default_initializable<Ipam> &&
-                      requires {
-                          typename Ipam::config;
-                          typename Ipam::lease;
-                          requires std::derived_from<typename Ipam::lease, cni::lease>;
-                          { Ipam::type } -> std::convertible_to<std::string_view>;
-                      } &&
-                      requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings,
-                               cni::rollback& undo, cni::result const& previous,
-                               cni::valid_attachments const& valid, findings& found) {
-                          { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
-                          { ipam.del(attachment, settings) } -> std::same_as<void>;
-                          {
-                              ipam.find(attachment, settings)
-                          } -> std::same_as<std::optional<typename Ipam::lease>>;
-                          { ipam.check(attachment, settings, previous, found) } -> std::same_as<void>;
-                          { ipam.gc(valid, settings, found) } -> std::same_as<void>;
-                          { ipam.status(settings, found) } -> std::same_as<void>;
-                      };
+concept ipam_policy =
+    std::default_initializable<Ipam> && has::config<Ipam> && has::lease<Ipam> && has::ipam_type<Ipam> &&
+    has::ipam_add<Ipam> && has::ipam_del<Ipam> && has::ipam_find<Ipam> && has::ipam_check<Ipam> &&
+    has::ipam_gc<Ipam> && has::ipam_status<Ipam>;
 
 /// Whether a slot's policy is the Ipam, whatever else is wrong with it: its keys are in the `ipam` object, and without one it
 /// does nothing.

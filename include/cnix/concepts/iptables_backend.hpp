@@ -37,6 +37,21 @@ concept iptables_backend =
         { Iptables::sha512(chain) } -> std::same_as<std::string>;
     };
 
+namespace detail {
+template <class Iptables> auto explain_iptables() {
+    static_assert(iptables_backend<Iptables>,
+                  "cnix: the backend `Iptables` does not model cnix::iptables_backend; write what the notes "
+                  "below miss as "
+                  "cnix::archetypes::iptables has it; docs/writing-a-policy.md#backends");
+}
+
+/// Stands in for a policy of the library whose backend is none, and says so. (By a function: clang has no use any more for a class
+/// with a failed assertion, and would say so.)
+template <class Iptables> struct no_iptables {
+    using is_refused = decltype(explain_iptables<Iptables>());
+};
+} // namespace detail
+
 namespace archetypes {
 /// What a policy may use of an iptables backend, and no more; declared only.
 struct iptables {

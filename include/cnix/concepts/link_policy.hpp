@@ -11,6 +11,39 @@ struct pod_interfaces {
     std::vector<net::address> other_addresses; ///< those of all the pod's other interfaces
 };
 
+namespace has {
+template <class Link>
+concept link_add = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+                            archetypes::ns& pod, typename Link::lease const& lease, cni::result& result,
+                            cni::rollback& undo) {
+    { link.add(attachment, settings, pod, lease, result, undo) } -> std::same_as<void>;
+};
+template <class Link>
+concept link_del = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+                            archetypes::ns* maybe_pod) {
+    { link.del(attachment, settings, maybe_pod) } -> std::same_as<void>;
+};
+template <class Link>
+concept link_inspect = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+                                archetypes::ns* maybe_pod) {
+    { link.inspect(attachment, settings, maybe_pod) } -> std::same_as<pod_interfaces>;
+};
+template <class Link>
+concept link_check = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+                              archetypes::ns& pod, cni::result const& previous, findings& found) {
+    { link.check(attachment, settings, pod, previous, found) } -> std::same_as<void>;
+};
+template <class Link>
+concept link_gc = requires(Link link, cni::valid_attachments const& valid, settings<Link> const& settings,
+                           findings& found) {
+    { link.gc(valid, settings, found) } -> std::same_as<void>;
+};
+template <class Link>
+concept link_status = requires(Link link, settings<Link> const& settings, findings& found) {
+    { link.status(settings, found) } -> std::same_as<void>;
+};
+} // namespace has
+
 /// How a pod's interface reaches the node's network.
 ///
 ///   name      of the design, a file name: "bridge".
@@ -33,24 +66,9 @@ struct pod_interfaces {
 /// that; inspect, check and status change nothing.
 template <class Link>
 concept link_policy =
-    std::default_initializable<Link> &&
-    requires {
-        typename Link::config;
-        typename Link::lease;
-        requires std::derived_from<typename Link::lease, cni::lease>;
-        { Link::name } -> std::convertible_to<std::string_view>;
-    } &&
-    requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
-             cni::rollback& undo, archetypes::ns& pod, archetypes::ns* maybe_pod,
-             typename Link::lease const& lease, cni::result& result, cni::result const& previous,
-             cni::valid_attachments const& valid, findings& found) {
-        { link.add(attachment, settings, pod, lease, result, undo) } -> std::same_as<void>;
-        { link.del(attachment, settings, maybe_pod) } -> std::same_as<void>;
-        { link.inspect(attachment, settings, maybe_pod) } -> std::same_as<pod_interfaces>;
-        { link.check(attachment, settings, pod, previous, found) } -> std::same_as<void>;
-        { link.gc(valid, settings, found) } -> std::same_as<void>;
-        { link.status(settings, found) } -> std::same_as<void>;
-    };
+    std::default_initializable<Link> && has::config<Link> && has::lease<Link> && has::name<Link> &&
+    has::link_add<Link> && has::link_del<Link> && has::link_inspect<Link> && has::link_check<Link> &&
+    has::link_gc<Link> && has::link_status<Link>;
 
 namespace archetypes {
 /// The least that is a Link; declared only.

@@ -3,6 +3,32 @@
 
 namespace cnix {
 
+namespace has {
+template <class Nat>
+concept nat_add = requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings,
+                           cni::result const& result, cni::rollback& undo) {
+    { nat.add(attachment, settings, result, undo) } -> std::same_as<void>;
+};
+template <class Nat>
+concept nat_del = requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings) {
+    { nat.del(attachment, settings) } -> std::same_as<void>;
+};
+template <class Nat>
+concept nat_check = requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings,
+                             cni::result const& result, findings& found) {
+    { nat.check(attachment, settings, result, found) } -> std::same_as<void>;
+};
+template <class Nat>
+concept nat_gc =
+    requires(Nat nat, cni::valid_attachments const& valid, settings<Nat> const& settings, findings& found) {
+        { nat.gc(valid, settings, found) } -> std::same_as<void>;
+    };
+template <class Nat>
+concept nat_status = requires(Nat nat, settings<Nat> const& settings, findings& found) {
+    { nat.status(settings, found) } -> std::same_as<void>;
+};
+} // namespace has
+
 /// How pod traffic leaves under the node's address.
 ///
 ///   name    of the mechanism, as a user would write it: "nftables".
@@ -20,19 +46,8 @@ namespace cnix {
 /// did, nothing is changed and nothing is found.
 template <class Nat>
 concept nat_policy =
-    std::default_initializable<Nat> &&
-    requires {
-        typename Nat::config;
-        { Nat::name } -> std::convertible_to<std::string_view>;
-    } &&
-    requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings, cni::rollback& undo,
-             cni::result const& result, cni::valid_attachments const& valid, findings& found) {
-        { nat.add(attachment, settings, result, undo) } -> std::same_as<void>;
-        { nat.del(attachment, settings) } -> std::same_as<void>;
-        { nat.check(attachment, settings, result, found) } -> std::same_as<void>;
-        { nat.gc(valid, settings, found) } -> std::same_as<void>;
-        { nat.status(settings, found) } -> std::same_as<void>;
-    };
+    std::default_initializable<Nat> && has::config<Nat> && has::name<Nat> && has::nat_add<Nat> &&
+    has::nat_del<Nat> && has::nat_check<Nat> && has::nat_gc<Nat> && has::nat_status<Nat>;
 
 namespace archetypes {
 /// The least that is a Nat; declared only.

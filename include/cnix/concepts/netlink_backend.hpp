@@ -232,6 +232,21 @@ concept netlink_backend =
         { netlink.set_sysctl(path, text) } -> std::same_as<void>;
     };
 
+namespace detail {
+template <class Netlink> auto explain_netlink() {
+    static_assert(netlink_backend<Netlink>,
+                  "cnix: the backend `Netlink` does not model cnix::netlink_backend; write what the notes "
+                  "below miss as "
+                  "cnix::archetypes::netlink has it; docs/writing-a-policy.md#backends");
+}
+
+/// Stands in for a policy of the library whose backend is none, and says so. (By a function: clang has no use any more for a class
+/// with a failed assertion, and would say so.)
+template <class Netlink> struct no_netlink {
+    using is_refused = decltype(explain_netlink<Netlink>());
+};
+} // namespace detail
+
 namespace archetypes {
 /// What a policy may use of a netlink backend, and no more; declared only.
 struct netlink {

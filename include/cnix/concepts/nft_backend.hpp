@@ -156,6 +156,21 @@ concept nft_backend =
         { nft.elements(set) } -> std::same_as<std::vector<nft::element>>;
     };
 
+namespace detail {
+template <class Nft> auto explain_nft() {
+    static_assert(
+        nft_backend<Nft>,
+        "cnix: the backend `Nft` does not model cnix::nft_backend; write what the notes below miss as "
+        "cnix::archetypes::nft has it; docs/writing-a-policy.md#backends");
+}
+
+/// Stands in for a policy of the library whose backend is none, and says so. (By a function: clang has no use any more for a class
+/// with a failed assertion, and would say so.)
+template <class Nft> struct no_nft {
+    using is_refused = decltype(explain_nft<Nft>());
+};
+} // namespace detail
+
 namespace archetypes {
 /// What a policy may use of an nftables backend, and no more; declared only.
 struct nft {

@@ -5,6 +5,35 @@
 
 namespace cnix {
 
+/// The parts of the concept, each by itself.
+namespace has {
+template <class Ns>
+concept ns_open = requires(std::string const& path) {
+    { Ns::open(path) } -> std::same_as<Ns>;
+};
+template <class Ns>
+concept ns_find = requires(std::string const& path) {
+    { Ns::find(path) } -> std::same_as<std::optional<Ns>>;
+};
+template <class Ns>
+concept ns_fd = requires(Ns const& ns) {
+    { ns.fd() } -> std::same_as<int>;
+};
+template <class Ns>
+concept ns_run = requires(Ns& ns) {
+    {
+        ns.run([] { return 1; })
+    } -> std::same_as<int>;
+    {
+        ns.run([] {})
+    } -> std::same_as<void>;
+};
+template <class Ns>
+concept ns_is_current = requires(Ns const& ns) {
+    { ns.is_current() } -> std::same_as<bool>;
+};
+} // namespace has
+
 /// A pod's network namespace, and how it is entered. An object holds the namespace open.
 ///
 ///   open(path)   the namespace at the path (CNI_NETNS). Throws cni::error, code invalid_netns, saying whether the path
@@ -21,18 +50,8 @@ namespace cnix {
 ///
 /// Minimal model: archetypes::ns.
 template <class Ns>
-concept ns_policy = std::movable<Ns> && requires(Ns& ns, Ns const& constant, std::string const& path) {
-    { Ns::open(path) } -> std::same_as<Ns>;
-    { Ns::find(path) } -> std::same_as<std::optional<Ns>>;
-    { constant.fd() } -> std::same_as<int>;
-    {
-        ns.run([] { return 1; })
-    } -> std::same_as<int>;
-    {
-        ns.run([] {})
-    } -> std::same_as<void>;
-    { constant.is_current() } -> std::same_as<bool>;
-};
+concept ns_policy = std::movable<Ns> && has::ns_open<Ns> && has::ns_find<Ns> && has::ns_fd<Ns> &&
+                    has::ns_run<Ns> && has::ns_is_current<Ns>;
 
 namespace archetypes {
 /// What a policy may use of an Ns, and no more; declared only, but for a template that callers' own types go into.

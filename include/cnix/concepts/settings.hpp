@@ -4,6 +4,7 @@
 
 #include <boost/hana/adapt_struct.hpp>
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,16 @@ template <class Policy> struct settings {
     cni::request request{};          ///< as sent, for a policy that passes the call on
     std::vector<cni::ip> expected{}; ///< for STATUS: an ADD's addresses and gateways, if the Ipam can tell
 };
+
+/// The parts of the slots' concepts, each by itself: what a policy lacks is then told by name (compose/why_not.hpp).
+namespace has {
+template <class Policy>
+concept config = requires { typename Policy::config; };
+template <class Policy>
+concept name = requires {
+    { Policy::name } -> std::convertible_to<std::string_view>;
+};
+} // namespace has
 
 } // namespace cnix
 

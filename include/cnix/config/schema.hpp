@@ -142,15 +142,22 @@ template <class Struct, std::size_t... Index> consteval bool initialised_by(std:
 template <class Struct, std::size_t Count>
 constexpr inline bool has_members = initialised_by<Struct>(std::make_index_sequence<Count>{}) &&
                                     !initialised_by<Struct>(std::make_index_sequence<Count + 1>{});
+template <class Struct, std::size_t Listed>
+concept complete = has_members<Struct, Listed>;
+
+/// A function, since clang has no use any more for a class with a failed assertion, and would say so.
+template <class Struct, std::size_t Listed> auto every_member_is_listed() {
+    static_assert(complete<Struct, Listed>,
+                  "cnix: a member of this struct is missing in its BOOST_HANA_ADAPT_STRUCT (or "
+                  "CNIX_CONFIG_MEMBERS), so its key "
+                  "would never be read; list every member; docs/design/config.md");
+}
 
 /// The one seam to the reflection library: keys, types and members of an adapted struct.
 template <adapted_struct Struct> struct schema {
     using accessors = decltype(boost::hana::accessors<Struct>());
     static constexpr std::size_t size = decltype(boost::hana::length(std::declval<accessors>()))::value;
-    static_assert(has_members<Struct, size>,
-                  "cnix: a member of this struct is missing in its BOOST_HANA_ADAPT_STRUCT (or "
-                  "CNIX_CONFIG_MEMBERS), so its key "
-                  "would never be read; list every member; docs/design/config.md");
+    using checked = decltype(every_member_is_listed<Struct, size>());
 
     template <std::size_t Index>
     using pair = std::remove_cvref_t<decltype(boost::hana::at_c<Index>(std::declval<accessors>()))>;

@@ -14,9 +14,13 @@
 
 namespace cnix::link {
 
+/// What is given no backend: the one error.
+template <class Netlink, class SpoofCheck = no_spoof_check>
+class bridge : public cnix::detail::no_netlink<Netlink> {};
+
 /// Pods on a Linux bridge of the node, each by a veth pair, as containernetworking's bridge plugin does it.
 /// SpoofCheck does `macspoofchk`: link::spoof_check<nftables>, or no_spoof_check, which refuses the key.
-template <netlink_backend Netlink, class SpoofCheck = no_spoof_check> class bridge {
+template <netlink_backend Netlink, class SpoofCheck> class bridge<Netlink, SpoofCheck> {
   public:
     using config = bridge_config;
     using runtime_config = bridge_runtime_config;

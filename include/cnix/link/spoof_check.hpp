@@ -12,6 +12,16 @@
 
 namespace cnix::link {
 
+/// What is given no backend: the one error.
+template <class Nft> class spoof_check : public cnix::detail::no_nft<Nft> {
+  public:
+    void add(auto&&...) {}
+    void del(auto&&...) {}
+    void check(auto&&...) {}
+    void gc(auto&&...) {}
+    void status(auto&&...) {}
+};
+
 // clang-format off
 /// `macspoofchk`: a bridge port lets pass only frames with the MAC address of its pod.
 ///
@@ -29,7 +39,7 @@ namespace cnix::link {
 ///
 /// DEL also removes what the reference plugin left of the attachment in the table `bridge nat`
 /// (containernetworking/plugins, pkg/link/spoofcheck.go).
-template <nft_backend Nft> class spoof_check {
+template <nft_backend Nft> class spoof_check<Nft> {
   public:
     void add(cni::attachment const& attachment, net::interface_name const& port, net::mac const& mac,
              cni::rollback& undo) {

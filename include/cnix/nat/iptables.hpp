@@ -37,12 +37,15 @@ struct iptables_config {
     }
 };
 
+/// What is given no backend: the one error.
+template <class Iptables> class iptables : public cnix::detail::no_iptables<Iptables> {};
+
 /// Masquerades with the chains and rules of the reference plugins (iptables_layout).
 ///
 /// A verb is one iptables-restore a family: what is expected to be right is tried, and refused as a whole if
 /// it is not; only then is the table read. DEL does not trust `ipMasq`, which may have changed since ADD, but
 /// starts a process only if the container can have a chain.
-template <iptables_backend Iptables> class iptables {
+template <iptables_backend Iptables> class iptables<Iptables> {
   public:
     using config = iptables_config;
     static constexpr std::string_view name = "iptables";

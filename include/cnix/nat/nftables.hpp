@@ -34,6 +34,9 @@ struct nftables_config {
     }
 };
 
+/// What is given no backend: the one error.
+template <class Nft> class nftables : public cnix::detail::no_nft<Nft> {};
+
 /// Masquerades with one table for the node, one map element a pod address and one chain a network
 /// (nftables_layout).
 ///
@@ -48,7 +51,7 @@ struct nftables_config {
 ///
 /// DEL does not trust `ipMasq`, which may have changed since ADD: it asks the kernel for the pod's addresses,
 /// which takes microseconds.
-template <nft_backend Nft> class nftables {
+template <nft_backend Nft> class nftables<Nft> {
   public:
     using config = nftables_config;
     static constexpr std::string_view name = "nftables";

@@ -41,6 +41,10 @@ constexpr inline options strict{unknown_keys::fault};
 
 namespace detail {
 
+/// For a type that no other branch took. A concept, so that the compilers' notes name the type.
+template <class Type>
+concept readable = false;
+
 template <class Type> constexpr inline bool is_map = false;
 template <class Value> constexpr inline bool is_map<std::vector<entry<Value>>> = true;
 
@@ -153,8 +157,9 @@ class reader {
         else if constexpr (worded_enum<Target>)
             worded(here, target);
         else
-            static_assert(sizeof(Target) == 0, "cnix: a configuration struct has a member of a type that the "
-                                               "reader cannot read; docs/design/config.md");
+            static_assert(readable<Target>,
+                          "cnix: a configuration struct has a member of a type that the reader cannot read; "
+                          "use one of the types of docs/writing-a-policy.md#what-every-policy-has");
     }
 
     template <class Value> constexpr void optional(frame const& here, std::optional<Value>& target) {
