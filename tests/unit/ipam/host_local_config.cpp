@@ -131,7 +131,7 @@ TEST_CASE("the overlaps told are those of comparing every pair") {
             }
         }
         ipam::range_faults faults;
-        CHECK(ipam::resolve(one, "set", faults).empty() == !expected.empty());
+        CHECK(ipam::resolve(one, {nullptr, "set"}, faults).empty() == !expected.empty());
         CHECK(of(faults) == expected);
         told += expected.size();
 

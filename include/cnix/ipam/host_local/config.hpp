@@ -65,13 +65,14 @@ struct host_local_config {
     /// What can be said without the range sets of `runtimeConfig`.
     constexpr void check(config::checker& found) const {
         range_faults faults;
+        config::detail::frame const in_ranges{nullptr, "ranges"};
         std::vector<range_set> sets;
         if (auto const legacy = legacy_range()) {
             sets.emplace_back();
-            if (auto const range = resolve(*legacy, "", faults)) sets.back().push_back(*range);
+            if (auto const range = resolve(*legacy, {nullptr, ""}, faults)) sets.back().push_back(*range);
         }
         for (std::size_t i = 0; i < ranges.size(); ++i)
-            sets.push_back(resolve(ranges[i], config::path("ranges", i), faults));
+            sets.push_back(resolve(ranges[i], {&in_ranges, {}, i}, faults));
         refuse_overlaps(sets, "ranges", faults);
         for (auto const& [path, message] : faults) found.fault(path, message);
         for (std::size_t i = 0; i < routes.size(); ++i) {
@@ -113,9 +114,10 @@ struct host_local_runtime_config {
 
     constexpr void check(config::checker& found) const {
         range_faults faults;
+        config::detail::frame const in_runtime{nullptr, "ipRanges"};
         std::vector<range_set> sets;
         for (std::size_t i = 0; i < ipRanges.size(); ++i)
-            sets.push_back(resolve(ipRanges[i], config::path("ipRanges", i), faults));
+            sets.push_back(resolve(ipRanges[i], {&in_runtime, {}, i}, faults));
         refuse_overlaps(sets, "ipRanges", faults);
         for (auto const& [path, message] : faults) found.fault(path, message);
     }
@@ -142,18 +144,19 @@ struct range_sets {
 constexpr range_sets all_range_sets(host_local_config const& config,
                                     host_local_runtime_config const& runtime) {
     range_sets all;
+    config::detail::frame const in_runtime{nullptr, "ipRanges"}, in_ranges{nullptr, "ranges"};
     auto const add = [&](range_set set) {
         if (!set.empty()) all.sets.push_back(std::move(set));
     };
     for (std::size_t i = 0; i < runtime.ipRanges.size(); ++i)
-        add(resolve(runtime.ipRanges[i], config::path("ipRanges", i), all.faults));
+        add(resolve(runtime.ipRanges[i], {&in_runtime, {}, i}, all.faults));
     if (auto const legacy = config.legacy_range()) {
         range_set set;
-        if (auto const range = resolve(*legacy, "", all.faults)) set.push_back(*range);
+        if (auto const range = resolve(*legacy, {nullptr, ""}, all.faults)) set.push_back(*range);
         add(std::move(set));
     }
     for (std::size_t i = 0; i < config.ranges.size(); ++i)
-        add(resolve(config.ranges[i], config::path("ranges", i), all.faults));
+        add(resolve(config.ranges[i], {&in_ranges, {}, i}, all.faults));
     refuse_overlaps(all.sets, "ranges", all.faults);
     return all;
 }

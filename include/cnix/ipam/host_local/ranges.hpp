@@ -42,13 +42,13 @@ struct range_fault {
 };
 using range_faults = std::vector<range_fault>; ///< in the order they were found
 
-/// Fills in the defaults. What is wrong is added to `faults`, at `base` and below; then nothing.
-constexpr std::optional<address_range> resolve(host_local_range const& range, std::string_view base,
-                                               range_faults& faults) {
+/// Fills in the defaults. What is wrong is added to `faults`, at `here` and below; then nothing.
+constexpr std::optional<address_range> resolve(host_local_range const& range,
+                                               config::detail::frame const& here, range_faults& faults) {
     bool good = true;
     auto const refuse = [&](std::string_view key, config::text message) {
         good = false;
-        faults.push_back({config::join_paths(base, key), std::move(message)});
+        faults.push_back({config::join_paths(config::detail::path_of(here), key), std::move(message)});
     };
     if (!range.subnet) {
         refuse("", "a range needs `subnet`, the network to allocate from, such as 10.1.0.0/16");
@@ -122,7 +122,7 @@ constexpr std::vector<std::size_t> overlapping(std::span<net::range const> range
 
 /// What keeps ranges from being one set. `places` are theirs in the configuration.
 constexpr void refuse_conflicts(std::span<net::range const> ranges, std::span<std::size_t const> places,
-                                std::string_view base, range_faults& faults) {
+                                config::detail::frame const& here, range_faults& faults) {
     auto const other_family = std::find_if(ranges.begin(), ranges.end(), [&](net::range const& one) {
         return one.family() != ranges.front().family();
     });
@@ -135,7 +135,7 @@ constexpr void refuse_conflicts(std::span<net::range const> ranges, std::span<st
             bool const same_family = other.family() == ranges[i].family();
             if (same_family && !other.overlaps(ranges[i])) continue;
             if (faults.size() >= config::max_faults) return;
-            faults.push_back({config::join_paths(base, config::path(places[i])),
+            faults.push_back({config::detail::path_of({&here, {}, places[i]}),
                               same_family ? config::concat("subnets ", other.first().text().view(), '-',
                                                            other.last().text().view(), " and ",
                                                            ranges[i].first().text().view(), '-',
@@ -148,20 +148,20 @@ constexpr void refuse_conflicts(std::span<net::range const> ranges, std::span<st
 } // namespace detail
 
 /// The same for a set. A set with a fault is empty.
-constexpr range_set resolve(std::vector<host_local_range> const& ranges, std::string_view base,
+constexpr range_set resolve(std::vector<host_local_range> const& ranges, config::detail::frame const& here,
                             range_faults& faults) {
     std::size_t const before = faults.size();
-    if (ranges.empty()) faults.push_back({base, "empty range set"});
+    if (ranges.empty()) faults.push_back({config::detail::path_of(here), "empty range set"});
     range_set set;
     std::vector<net::range> addresses;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < ranges.size(); ++i)
-        if (auto const range = resolve(ranges[i], config::join_paths(base, config::path(i)), faults)) {
+        if (auto const range = resolve(ranges[i], config::detail::frame{&here, {}, i}, faults)) {
             set.push_back(*range);
             addresses.push_back(range->addresses);
             places.push_back(i);
         }
-    detail::refuse_conflicts(addresses, places, base, faults);
+    detail::refuse_conflicts(addresses, places, here, faults);
     if (faults.size() != before) set.clear();
     return set;
 }
