@@ -188,9 +188,19 @@ using @name@ =
 #include <cnix/main.hpp>
 #include <cnix/plan.hpp>
 
+// @target@.verbs.cpp, which is compiled at the same time
+extern template void cnix::run<@name@>(cnix::cni::request const&);
+
 int main(int argc, char** argv) { return cnix::main<@name@>(argc, argv, cnix::plan<@name@>); }
 ")
-  set(arg_SOURCES "${directory}/${target}.cpp" "${directory}/${target}.hpp" PARENT_SCOPE)
+  file(CONFIGURE OUTPUT "${directory}/${target}.verbs.cpp" @ONLY CONTENT "// Written by @call@.
+#include \"@target@.hpp\"
+
+#include <cnix/verbs.hpp>
+
+template void cnix::run<@name@>(cnix::cni::request const&);
+")
+  set(arg_SOURCES "${directory}/${target}.cpp" "${directory}/${target}.verbs.cpp" "${directory}/${target}.hpp" PARENT_SCOPE)
   set(arg_BACKENDS ${backends} PARENT_SCOPE)
   set(arg_HEADER "${directory}/${target}.hpp" PARENT_SCOPE)
   set(arg_PLUGIN "${name}" PARENT_SCOPE)

@@ -2,8 +2,8 @@
 #include <cnix/accepts.hpp>
 #include <cnix/cni/error_json.hpp>
 #include <cnix/cni/read_request.hpp>
-#include <cnix/plugin.hpp>
 #include <cnix/sys/fd.hpp>
+#include <cnix/verbs.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -32,25 +32,12 @@ inline void keep_standard_descriptors() {
             static_cast<void>(::open("/", O_PATH)); // takes the lowest, this one
 }
 
-inline std::optional<std::string> why_not_written(std::FILE* to, std::string_view text) {
-    errno = 0;
-    if (std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0)
-        return std::nullopt;
-    return std::generic_category().message(errno);
-}
-
 /// For a person. Gives the exit status: the one given, or 1.
 inline int print(std::FILE* to, std::string_view text, int status) {
     auto const why = why_not_written(to, text);
     if (!why) return status;
     if (to != stderr) why_not_written(stderr, "could not write to standard output: " + *why + '\n');
     return 1;
-}
-
-/// Standard output as a runtime gets it, or an error: what it was not told of must not stay.
-inline void print_result(std::string const& text) {
-    if (auto const why = why_not_written(stdout, text))
-        throw cni::error{cni::code::io_failure, "could not write the result to standard output: " + *why};
 }
 
 /// What cannot be told to the runtime is told to whoever reads its log.
@@ -60,23 +47,6 @@ inline int print_error(std::string_view program, cni::error const& e) {
                                     *why + "; the error is: " + e.message() +
                                     (e.details().empty() ? "" : "; " + e.details()) + '\n');
     return 1;
-}
-
-template <class Plugin> void run(cni::request const& request) {
-    switch (request.verb) {
-    case cni::verb::add:
-        return Plugin::add(request, print_result);
-    case cni::verb::del:
-        return Plugin::del(request);
-    case cni::verb::check:
-        return Plugin::check(request);
-    case cni::verb::gc:
-        return Plugin::gc(request);
-    case cni::verb::status:
-        return Plugin::status(request);
-    case cni::verb::version:
-        return print_result(cni::version_output());
-    }
 }
 
 /// For a person who calls the plugin by hand.
@@ -195,8 +165,7 @@ template <class Plugin> int main(int argc, char** argv, planner plan = nullptr) 
         return detail::print(stderr, cni::about_text(program, "v" CNIX_VERSION), 0);
     try {
         auto const request = cni::read_request(cni::environment_variable, cni::standard_input);
-        // What is wrong with a composition has been said by its class; no errors of its bodies on top.
-        if constexpr (Plugin::well_formed) detail::run<Plugin>(request);
+        run<Plugin>(request);
         return 0;
     } catch (cni::error const& e) {
         return detail::print_error(program, e);

@@ -1,18 +1,8 @@
-#include <cnix/backends/libnl.hpp>
-#include <cnix/backends/nftables.hpp>
-#include <cnix/ipam/host_local.hpp>
-#include <cnix/link/bridge.hpp>
-#include <cnix/link/spoof_check.hpp>
 #include <cnix/main.hpp>
-#include <cnix/nat/nftables.hpp>
-#include <cnix/ns/setns.hpp>
 #include <cnix/plan.hpp>
 
-using namespace cnix;
-using backends::libnl;
-using backends::nftables;
+#include "bridge.hpp"
 
-using bridge = plugin<link::bridge<libnl, link::spoof_check<nftables>>, ipam::host_local,
-                      nat::nftables<nftables>, ns::setns>;
+extern template void cnix::run<bridge>(cni::request const&); // verbs.cpp, compiled at the same time
 
 int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv, cnix::plan<bridge>); }

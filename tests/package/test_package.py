@@ -129,7 +129,7 @@ def test_package_subdirectory_and_fetched_content_are_the_same(consumer):
     assert facts["subdirectory"] == facts["package"] and facts["fetch"] == facts["package"]
     lines = [link_lines(tree) for tree in trees.values()]
     assert set(lines[0]) == {"my-bridge", "my-cni"} and lines[0] == lines[1] == lines[2]
-    for file in ("my-bridge.hpp", "my-bridge.cpp"):
+    for file in ("my-bridge.hpp", "my-bridge.cpp", "my-bridge.verbs.cpp"):
         assert len({(tree / "cnix_plugins" / file).read_text() for tree in trees.values()}) == 1
 
 

@@ -1,0 +1,5 @@
+#include <cnix/verbs.hpp>
+
+#include "bridge.hpp"
+
+template void cnix::run<bridge>(cni::request const&);
