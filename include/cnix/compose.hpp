@@ -7,7 +7,7 @@
 
 namespace cnix {
 
-/// The rules between slots: what one policy needs of another. Each has its prose in composition_check below.
+/// The rules between slots: what one policy needs of another. Each has its prose in detail::explain below.
 
 /// The Ipam's leases carry what the Link needs.
 template <class Link, class Ipam>

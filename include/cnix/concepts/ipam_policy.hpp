@@ -11,6 +11,7 @@
 
 namespace cnix {
 
+namespace detail {
 namespace has {
 template <class Policy>
 concept lease = requires {
@@ -49,6 +50,7 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
     { ipam.status(settings, found) } -> std::same_as<void>;
 };
 } // namespace has
+} // namespace detail
 
 /// Where a pod's addresses come from.
 ///
@@ -72,9 +74,10 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 /// is not valid, and nothing else; find, check and status change nothing.
 template <class Ipam>
 concept ipam_policy =
-    std::default_initializable<Ipam> && has::config<Ipam> && has::lease<Ipam> && has::ipam_type<Ipam> &&
-    has::ipam_add<Ipam> && has::ipam_del<Ipam> && has::ipam_find<Ipam> && has::ipam_check<Ipam> &&
-    has::ipam_gc<Ipam> && has::ipam_status<Ipam>;
+    std::default_initializable<Ipam> && detail::has::config<Ipam> && detail::has::lease<Ipam> &&
+    detail::has::ipam_type<Ipam> && detail::has::ipam_add<Ipam> && detail::has::ipam_del<Ipam> &&
+    detail::has::ipam_find<Ipam> && detail::has::ipam_check<Ipam> && detail::has::ipam_gc<Ipam> &&
+    detail::has::ipam_status<Ipam>;
 
 /// Whether a slot's policy is the Ipam, whatever else is wrong with it: its keys are in the `ipam` object, and without one it
 /// does nothing.

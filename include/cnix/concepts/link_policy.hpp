@@ -11,6 +11,7 @@ struct pod_interfaces {
     std::vector<net::address> other_addresses; ///< those of all the pod's other interfaces
 };
 
+namespace detail {
 namespace has {
 template <class Link>
 concept link_add = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
@@ -43,6 +44,7 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
     { link.status(settings, found) } -> std::same_as<void>;
 };
 } // namespace has
+} // namespace detail
 
 /// How a pod's interface reaches the node's network.
 ///
@@ -66,9 +68,10 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 /// that; inspect, check and status change nothing.
 template <class Link>
 concept link_policy =
-    std::default_initializable<Link> && has::config<Link> && has::lease<Link> && has::name<Link> &&
-    has::link_add<Link> && has::link_del<Link> && has::link_inspect<Link> && has::link_check<Link> &&
-    has::link_gc<Link> && has::link_status<Link>;
+    std::default_initializable<Link> && detail::has::config<Link> && detail::has::lease<Link> &&
+    detail::has::name<Link> && detail::has::link_add<Link> && detail::has::link_del<Link> &&
+    detail::has::link_inspect<Link> && detail::has::link_check<Link> && detail::has::link_gc<Link> &&
+    detail::has::link_status<Link>;
 
 namespace archetypes {
 /// The least that is a Link; declared only.

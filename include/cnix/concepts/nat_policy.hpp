@@ -3,6 +3,7 @@
 
 namespace cnix {
 
+namespace detail {
 namespace has {
 template <class Nat>
 concept nat_add = requires(Nat nat, cni::attachment const& attachment, settings<Nat> const& settings,
@@ -28,6 +29,7 @@ concept nat_status = requires(Nat nat, settings<Nat> const& settings, findings& 
     { nat.status(settings, found) } -> std::same_as<void>;
 };
 } // namespace has
+} // namespace detail
 
 /// How pod traffic leaves under the node's address.
 ///
@@ -45,9 +47,9 @@ concept nat_status = requires(Nat nat, settings<Nat> const& settings, findings& 
 /// not valid, and of this network only; del and gc do so though the settings no longer ask for masquerading; where they never
 /// did, nothing is changed and nothing is found.
 template <class Nat>
-concept nat_policy =
-    std::default_initializable<Nat> && has::config<Nat> && has::name<Nat> && has::nat_add<Nat> &&
-    has::nat_del<Nat> && has::nat_check<Nat> && has::nat_gc<Nat> && has::nat_status<Nat>;
+concept nat_policy = std::default_initializable<Nat> && detail::has::config<Nat> && detail::has::name<Nat> &&
+                     detail::has::nat_add<Nat> && detail::has::nat_del<Nat> && detail::has::nat_check<Nat> &&
+                     detail::has::nat_gc<Nat> && detail::has::nat_status<Nat>;
 
 namespace archetypes {
 /// The least that is a Nat; declared only.

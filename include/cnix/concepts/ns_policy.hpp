@@ -6,6 +6,7 @@
 namespace cnix {
 
 /// The parts of the concept, each by itself.
+namespace detail {
 namespace has {
 template <class Ns>
 concept ns_open = requires(std::string const& path) {
@@ -33,6 +34,7 @@ concept ns_is_current = requires(Ns const& ns) {
     { ns.is_current() } -> std::same_as<bool>;
 };
 } // namespace has
+} // namespace detail
 
 /// A pod's network namespace, and how it is entered. An object holds the namespace open.
 ///
@@ -50,8 +52,8 @@ concept ns_is_current = requires(Ns const& ns) {
 ///
 /// Minimal model: archetypes::ns.
 template <class Ns>
-concept ns_policy = std::movable<Ns> && has::ns_open<Ns> && has::ns_find<Ns> && has::ns_fd<Ns> &&
-                    has::ns_run<Ns> && has::ns_is_current<Ns>;
+concept ns_policy = std::movable<Ns> && detail::has::ns_open<Ns> && detail::has::ns_find<Ns> &&
+                    detail::has::ns_fd<Ns> && detail::has::ns_run<Ns> && detail::has::ns_is_current<Ns>;
 
 namespace archetypes {
 /// What a policy may use of an Ns, and no more; declared only, but for a template that callers' own types go into.

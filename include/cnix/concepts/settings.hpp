@@ -71,6 +71,7 @@ template <class Policy> struct settings {
 };
 
 /// The parts of the slots' concepts, each by itself: what a policy lacks is then told by name (compose/why_not.hpp).
+namespace detail {
 namespace has {
 template <class Policy>
 concept config = requires { typename Policy::config; };
@@ -79,6 +80,7 @@ concept name = requires {
     { Policy::name } -> std::convertible_to<std::string_view>;
 };
 } // namespace has
+} // namespace detail
 
 } // namespace cnix
 
