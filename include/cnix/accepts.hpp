@@ -60,6 +60,7 @@ struct any_ipam {
 /// What every entry of a list has, whoever reads the rest of it.
 struct any_entry {
     static constexpr bool open = true;
+    static constexpr bool misspelt = true;
 
     config::text type;
     std::vector<config::entry<bool>> capabilities;
@@ -98,7 +99,13 @@ template <class Plugin> class file_check {
 
     constexpr std::vector<config::fault> faults() {
         auto const whole = config::read<list_keys>(text_, config::strict);
-        if (!whole.well_formed || text_[text_.find_first_not_of(" \t\r\n")] != '{') return whole.faults;
+        if (!whole.well_formed) return whole.faults;
+        if (text_[text_.find_first_not_of(" \t\r\n")] != '{') {
+            faults_ = whole.faults;
+            if (faults_.empty()) fault("", "expected an object, found null");
+            config::detail::place(faults_, text_);
+            return std::move(faults_);
+        }
         bool const plugins = whole.value.plugins.has_value() || has("plugins");
         if (plugins || (form_ == file_form::list && !has("type")) ||
             (form_ == file_form::any && switches(whole.value))) {
@@ -257,16 +264,17 @@ template <class Plugin> class file_check {
 
     constexpr void check_chain(std::vector<any_entry> const& entries) {
         bool own = false;
+        bool nothing_before = true; ///< that makes an interface, as far as that is known
         std::string_view made_by;
         for (std::size_t i = 0; i < entries.size(); ++i) {
             std::string_view const type = entries[i].type;
             config::text const path = config::concat("plugins[", i, "].type");
             bool const is_this = is_own(entries[i]);
-            if (among(needs_result, type) && !is_this && i == 0)
-                fault(path,
-                      config::concat('`', type,
-                                     "` works on the interface of a plugin before it, and is the first; put "
-                                     "it behind the one that makes the interface"));
+            if (among(needs_result, type) && !is_this && nothing_before)
+                fault(path, config::concat('`', type,
+                                           "` works on the interface of a plugin before it, and none makes "
+                                           "one; put it behind the one that makes the interface"));
+            nothing_before = nothing_before && (among(needs_result, type) || type == "loopback");
             if (among(makes_interface, type) || (is_this && !ipam_only)) {
                 if (!made_by.empty() && (is_this || own))
                     fault(path, config::concat('`', type, "` makes the container's interface, as `", made_by,
@@ -275,10 +283,19 @@ template <class Plugin> class file_check {
             }
             own = own || is_this;
         }
-        if (!own)
-            fault("plugins", config::concat("no plugin of the list is `", type_,
-                                            "`, the plugin that it is checked against",
-                                            ipam_only ? ", in `ipam.type`" : ""));
+        if (own) return;
+        config::detail::key_name const wanted{type_.data(), type_.size()};
+        for (std::size_t i = 0; i < entries.size(); ++i)
+            if (auto const type = type_of(entries[i]);
+                !config::detail::nearest(&wanted, 1, type).empty() && !among(makes_interface, type))
+                return fault(config::concat("plugins[", i, "].", own_key()),
+                             config::concat("no plugin of the list is `", type_,
+                                            "`, the plugin that it is checked "
+                                            "against; is `",
+                                            config::detail::shown(type), "` meant to be it?"));
+        fault("plugins",
+              config::concat("no plugin of the list is `", type_, "`, the plugin that it is checked against",
+                             ipam_only ? ", in `ipam.type`" : ""));
     }
 
     /// libcni takes the words, too, in any case (libcni/conf.go, readBool).

@@ -73,14 +73,14 @@ template <class... Slots> class entry {
     /// Reads an entry. `source` and what it holds slices of must outlive the entry.
     constexpr explicit entry(std::string_view source, config::options how = config::lenient)
         : reading_{config::read<schema>(source, how)} {
-        if (reading_.well_formed) check_slots(source, "$", standard().cniVersion);
+        if (reading_.well_formed) check_slots(source, "$", standard().cniVersion, how);
     }
     /// The entry that is the object `part` of a network configuration list `source`, which is JSON. `path` is its
     /// place in it, from `$`; `version` the list's, which the runtime writes into each entry.
     constexpr entry(std::string_view source, std::string_view part, std::string_view path,
                     cni::version version, config::options how)
         : reading_{config::read_part<schema>(source, part, path, how)} {
-        check_slots(source, path, version);
+        check_slots(source, path, version, how);
     }
 
     constexpr cni::network_config const& standard() const { return get<cni::network_config>(reading_.value); }
@@ -122,19 +122,21 @@ template <class... Slots> class entry {
             return own;
     }
 
-    constexpr void check_slots(std::string_view source, std::string_view path, cni::version version) {
+    constexpr void check_slots(std::string_view source, std::string_view path, cni::version version,
+                               config::options how) {
         config::checker found{source, path, reading_.faults};
-        entry_facts const facts{version.text(), has_ipam()};
+        bool const file = how.unknown == config::unknown_keys::fault;
+        entry_facts const facts{version.text(), has_ipam(), file ? &standard().capabilities : nullptr};
         (check<Slots>(facts, found), ...);
     }
 
     template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (is_ipam<Policy>)
             if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
-                found.fault("ipam.type",
-                            config::concat("this plugin's addresses come from `",
-                                           std::string_view{Policy::type},
-                                           "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
+                return found.fault("ipam.type", config::concat("this plugin's addresses come from `",
+                                                               std::string_view{Policy::type},
+                                                               "`; for any other IPAM plugin use `",
+                                                               any_ipam_plugin, "`"));
         if constexpr (detail::checks_entry<Policy>) Policy::check(config_of<Policy>(), facts, found);
     }
 

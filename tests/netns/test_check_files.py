@@ -95,3 +95,61 @@ def test_hostile_files(check, tmp_path):
 
 def test_no_files(check):
     assert check() == (1, [], ["bridge: --check needs the files to check"])
+
+
+def test_what_only_the_runtime_could_bring_must_be_asked_for(check):
+    """ADD would say so to each pod."""
+    config = {"cniVersion": "1.0.0", "name": "n", "type": "bridge", "ipam": {"type": "host-local"}}
+    status, _, errors = check("a", a=json.dumps(config))
+    assert status == 1 and "$.ipam: host-local: no IP ranges specified" in errors[0]
+    assert check("a", a=json.dumps(config | {"capabilities": {"ipRanges": True}}))[0] == 0
+    assert check("a", a=json.dumps(config | {"capabilities": {"ipRanges": False}}))[0] == 1
+    listed = {"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "bridge", "ipam": {"type": "host-local", "ranges": []}}]}
+    assert "$.plugins[0].ipam: host-local: no IP ranges" in check("a", a=json.dumps(listed))[2][0]
+
+
+def test_null_is_no_configuration(check):
+    for plugin in ("bridge", "bridge-iptables", "bridge-delegate", "host-local"):
+        assert check("a.conf", "b.conflist", plugin=plugin, **{"a.conf": "null", "b.conflist": " null "}) == (
+            1, [], ["a.conf:1:1: $: expected an object, found null", "b.conflist:1:2: $: expected an object, found null"])
+
+
+def chain(*plugins):
+    return json.dumps({"cniVersion": "1.0.0", "name": "n", "plugins": list(plugins)})
+
+
+def test_misspelt_keys_of_the_chains_others(check):
+    own = {"type": "bridge"}
+    for wrong, text in (({"type": "portmap", "capabilites": {"portMappings": True}}, "did you mean `capabilities`?"),
+                        ({"typ": "portmap"}, "did you mean `type`?")):
+        status, _, errors = check("a", a=chain(own, wrong))
+        assert status == 1 and "$.plugins[1]" in errors[0] and text in errors[0]
+    others = {"type": "portmap", "snat": True, "markMasqBit": 3, "conditionsV4": [], "capabilities": {"portMappings": True}}
+    assert check("a", a=chain(own, others, {"type": "tuning", "mtu": 1400, "sysctl": {}}))[0] == 0
+
+
+def test_a_misspelt_type_is_shown(check):
+    for wrong in ("brdige", "Bridge"):
+        status, _, errors = check("a", a=chain({"type": wrong}, {"type": "portmap"}))
+        assert status == 1 and len(errors) == 1 and "$.plugins[0].type: no plugin of the list is `bridge`" in errors[0]
+        assert f"is `{wrong}` meant to be it?" in errors[0]
+
+
+def test_a_chain_in_which_nothing_makes_an_interface_before_it_is_worked_on(check):
+    status, _, errors = check("a", a=chain({"type": "loopback"}, {"type": "portmap"}, {"type": "tuning"}, {"type": "bridge"}))
+    assert status == 1
+    assert [error.partition(": ")[2].partition(":")[0] for error in errors] == ["$.plugins[1].type", "$.plugins[2].type"]
+
+
+def test_file_names_stay_in_their_line(check):
+    status, lines, errors = check("a\nb: fits bridge", "\x1b[2J", **{"a\nb: fits bridge": "{}", "\x1b[2J": json.dumps(GOOD)})
+    assert status == 1 and lines == ["?[2J: fits bridge"]
+    assert errors and all(error.startswith("a?b: fits bridge:") for error in errors)
+
+
+def test_unreadable(plugins, tmp_path):
+    (tmp_path / "a").write_text(json.dumps(GOOD))
+    (tmp_path / "a").chmod(0)
+    done = subprocess.run(("setpriv", "--reuid=65534", "--clear-groups", "--", plugins.path("bridge"), "--check", tmp_path / "a"),
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "Permission denied" in done.stderr and done.stdout == ""

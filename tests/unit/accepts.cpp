@@ -190,9 +190,8 @@ TEST_CASE("capabilities that the plugin does not have") {
 
 TEST_CASE("a chain whose order cannot work") {
     CHECK(of(list(R"({"type":"portmap"},)" + ok)) ==
-          "1:53: $.plugins[0].type: `portmap` works on the interface of a plugin before it, and is the "
-          "first; put it "
-          "behind the one that makes the interface");
+          "1:53: $.plugins[0].type: `portmap` works on the interface of a plugin before it, and none makes "
+          "one; put it behind the one that makes the interface");
     CHECK(
         of(list(R"({"type":"macvlan"},)" + ok)) ==
         "1:72: $.plugins[1].type: `bridge` makes the container's interface, as `macvlan` has before it; keep "

@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/cni/request.hpp>
 #include <cnix/cni/result.hpp>
+#include <cnix/config/text.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -23,6 +24,16 @@ struct no_keys {};
 struct entry_facts {
     std::string_view version; ///< cniVersion
     bool has_ipam = false;    ///< whether an IPAM is asked for; without one the attachment is layer 2 only
+    /// Of a file that is checked: what it asks the runtime for. Null at work, when `runtimeConfig` has what it brought.
+    std::vector<config::entry<bool>> const* capabilities = nullptr;
+
+    /// Whether a file is checked that does not ask the runtime for this.
+    constexpr bool never_gets(std::string_view capability) const {
+        if (capabilities == nullptr) return false;
+        for (auto const& [name, wanted] : *capabilities)
+            if (wanted && name == capability) return false;
+        return true;
+    }
 };
 
 namespace detail {

@@ -30,11 +30,7 @@ class checker {
     /// user's.
     constexpr void fault(std::string_view relative, std::string_view message) {
         if (faults_.size() >= max_faults) return;
-        text where;
-        if (here_ == nullptr)
-            where = join_paths(base_, relative);
-        else
-            where = join_paths(path_of(*here_), relative);
+        text where = absolute(relative);
         for (config::fault const& one : faults_) {
             bool const unread = one.kind == fault_kind::type || one.kind == fault_kind::value;
             if (unread && detail::within(one.path, where)) return;
@@ -46,7 +42,20 @@ class checker {
             {fault_kind::check, offset, position_of(source_, offset), std::move(where), message});
     }
 
+    /// Whether nobody reads some key of the object there: what is missing in it may be what that was meant to be.
+    constexpr bool has_unknown_key(std::string_view relative) const {
+        for (config::fault const& one : faults_)
+            if (one.kind == fault_kind::unknown_key && one.path == absolute(relative)) return true;
+        return false;
+    }
+
   private:
+    constexpr text absolute(std::string_view relative) const {
+        if (here_ == nullptr)
+            return join_paths(base_, relative); // not ?:, of which GCC 12 frees a text twice
+        return join_paths(path_of(*here_), relative);
+    }
+
     std::string_view source_;
     text base_;
     detail::frame const* here_ = nullptr;

@@ -41,6 +41,9 @@ class host_local {
     /// What depends on the configuration's version.
     static constexpr void check(host_local_config const& keys, entry_facts const& entry,
                                 cnix::config::checker& found) {
+        if (entry.has_ipam && keys.ranges.empty() && !keys.legacy_range() && entry.never_gets("ipRanges") &&
+            !found.has_unknown_key("ipam"))
+            found.fault("ipam", no_ranges);
         auto const version = cni::version::parse(entry.version);
         if (!version || *version >= cni::version::v0_3_0) return;
         if (!one_address_a_family(all_range_sets(keys, {}).sets, *version))
