@@ -101,6 +101,11 @@ def test_the_script_does_what_add_does_and_its_undo_takes_it_back(node, twin, pl
     compare(node, twin, config, plugin)
 
 
+@pytest.mark.parametrize("bridge", ("type", "dev", "up", "name", "help", "a=b", "-f"))
+def test_names_that_are_words_of_the_commands(node, twin, bridge):
+    compare(node, twin, node.config(bridge=bridge, isGateway=True, ipam=node.ipam(SUBNET, SUBNET6)), "bridge")
+
+
 def test_layer_2_of_the_composition_that_delegates(node, twin):
     compare(node, twin, node.config(), "bridge-delegate")
 
@@ -138,7 +143,7 @@ def test_the_entry_is_found_among_the_chains_others(node):
     file.write_text(json.dumps({"cniVersion": "1.0.0", "name": "chain", "plugins": [
         {"type": "bridge", "bridge": "br-chain"}, {"type": "portmap", "capabilities": {"portMappings": True}}]}))
     done = plan(node, file)
-    assert done.returncode == 0 and "ip link add br-chain " in done.stdout and '"chain"' in done.stdout
+    assert done.returncode == 0 and "ip link add name br-chain " in done.stdout and '"chain"' in done.stdout
 
 
 def test_the_documentation_shows_it(node):
@@ -173,8 +178,9 @@ def test_a_file_with_faults_is_told_as_check_tells_it(node):
 
 
 @pytest.mark.parametrize("content, text", ((b"", "the text ends"), (b"\0\xff\xfe", "1:1"), (b" " * 20_000_000, "has at most"),
-                                           (None, "No such file"), ("directory", "Is a directory")),
-                         ids=("empty", "binary", "huge", "missing", "directory"))
+                                           (None, "No such file"), ("directory", "Is a directory"),
+                                           (b" null\n", "expected an object, found null")),
+                         ids=("empty", "binary", "huge", "missing", "directory", "null"))
 def test_files_that_are_no_configuration(node, content, text):
     file = node.directory / "file"
     if content == "directory":
@@ -210,6 +216,26 @@ def test_names_cannot_leave_the_scripts_comments_and_words(node, tmp_path):
     stubs = "".join(f"{name}() {{ :; }}\n" for name in ("ip", "sysctl", "bridge", "nft", "nsenter"))
     subprocess.run(("sh", "-e"), input=stubs + done.stdout, text=True, check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plugins_own_name_cannot_leave_its_comment(node, tmp_path):
+    name = "x\ntouch gone #"
+    (tmp_path / name).symlink_to(node.plugins.path("bridge"))
+    file = node.directory / "net.conf"
+    file.write_text(json.dumps(node.config(type=name, ipam=node.ipam(SUBNET))))
+    done = subprocess.run((str(tmp_path / name), "--plan", str(file)), capture_output=True, text=True, env={})
+    assert done.returncode == 0 and "\ntouch" not in done.stdout
+
+
+def test_unreadable_and_too_large_for_the_memory(node):
+    file = written(node, node.config(ipam=node.ipam(SUBNET)))
+    os.chmod(file, 0)
+    nobody = ("setpriv", "--reuid=65534", "--clear-groups", "--")
+    refused(plan(node, file, prefix=nobody), "Permission denied")
+    os.chmod(file, 0o644)
+    routes = [{"dst": f"10.{i // 256}.{i % 256}.0/24"} for i in range(30000)]
+    refused(plan(node, written(node, node.config(ipam=node.ipam(SUBNET, routes=routes))), prefix=("prlimit", "--as=8000000", "--")),
+            "bad_alloc")
 
 
 def test_full_output(node):

@@ -67,9 +67,9 @@ TEST_CASE("a plan begins with a fresh node each time") {
     using composition = declared<nat::none>;
     auto const first = plan<composition>(network, "bridge", "file", attachment());
     CHECK(first.find("ip addr add 10.1.0.2/24 ") != first.npos);
-    CHECK(first.find("ip link add cni0 ") != first.npos);
+    CHECK(first.find("ip link add name cni0 ") != first.npos);
     auto const second = plan<composition>(network, "bridge", "file", attachment());
-    CHECK(second.find("ip link add cni0 ") != second.npos);
+    CHECK(second.find("ip link add name cni0 ") != second.npos);
     CHECK(second.size() == first.size());
 }
 

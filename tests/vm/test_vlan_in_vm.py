@@ -23,7 +23,7 @@ def test_vlan(request, tmp_path):
     plugins = request.config.option.plugins_dir.resolve()
     done = subprocess.run(
         [HERE / "run", "--timeout", "540", "--", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--tb=short",
-         f"--plugins-dir={plugins}", "netns/test_vlan.py", "netns/test_reference_defects.py", "-k", "vlan"],
+         f"--plugins-dir={plugins}", "netns/test_vlan.py", "netns/test_plan.py", "netns/test_reference_defects.py", "-k", "vlan"],
         cwd=HERE.parent, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
     if done.returncode == 125 and "cannot unpack the kernel" in done.stderr:
         pytest.skip("Debian's kernel package cannot be fetched")

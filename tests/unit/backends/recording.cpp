@@ -65,8 +65,8 @@ TEST_CASE("the journal is a script") {
     });
     here.host.change_port(here.host.find_link("veth1"_ifname)->index, {.hairpin = true});
     CHECK(recording::journal::text() ==
-          R"(ip link add cni0 address 02:00:00:00:00:01 mtu 1400 up type bridge
-ip link add veth1 mtu 1400 master cni0 up type veth peer name eth0 address 02:00:00:00:00:02 mtu 1400 netns /run/netns/pod
+          R"(ip link add name cni0 address 02:00:00:00:00:01 mtu 1400 up type bridge
+ip link add name veth1 mtu 1400 master cni0 up type veth peer name eth0 address 02:00:00:00:00:02 mtu 1400 netns /run/netns/pod
 ip link set dev veth1 alias 'cnix:it'\''s a pod'
 nsenter --net=/run/netns/pod sysctl -qw net/ipv4/conf/eth0/arp_notify=1
 nsenter --net=/run/netns/pod ip addr add 10.1.0.2/16 brd + dev eth0
@@ -90,7 +90,7 @@ TEST_CASE("what fails or finds nothing to remove is not journalled") {
 TEST_CASE("commands of an IPv6 route, a rule, a neighbour, VLANs and deletions") {
     test::with_veth<fake> here;
     here.host.add_bridge({.name = "cni0"_ifname, .vlan_filtering = true, .up = false});
-    CHECK(last() == "ip link add cni0 type bridge vlan_filtering 1");
+    CHECK(last() == "ip link add name cni0 type bridge vlan_filtering 1");
     here.host.change_link(here.v, {.master = here.host.find_link("cni0"_ifname)->index, .mtu = 1300});
     CHECK(last() == "ip link set dev v mtu 1300 master cni0");
     here.host.change_link(here.e, {.up = true, .addr_gen_mode = 1});

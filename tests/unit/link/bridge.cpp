@@ -47,9 +47,9 @@ TEST_CASE("laws") {
 TEST_CASE_FIXTURE(node, "the first pod of a default gateway, the next one, and DEL") {
     add({.isDefaultGateway = true}, laws::lease({"10.1.0.2/16", "fd00::2/64"}));
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> group 1668180344 up type bridge
+          R"(ip link add name cni0 address <MAC> group 1668180344 up type bridge
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
-ip link add veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
+ip link add name veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
 ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0' group 0
 nsenter --net=/run/netns/pod0 sysctl -qw net/ipv4/conf/eth0/arp_notify=1
@@ -73,7 +73,7 @@ ip link set dev cni0 group 0
     add(pod_one("mynet", "c2", 1), bridge_settings({.isDefaultGateway = true}), laws::lease({"10.1.0.3/16"}));
     CHECK(
         script() ==
-        R"(ip link add vetha6bd0bbdc4d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod1
+        R"(ip link add name vetha6bd0bbdc4d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod1
 sysctl -qw net/ipv6/conf/vetha6bd0bbdc4d/disable_ipv6=1
 ip link set dev vetha6bd0bbdc4d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:a6bd0bbdc4da52dcada5924cd2167d6a mynet/c2/eth0' group 0
 nsenter --net=/run/netns/pod1 sysctl -qw net/ipv4/conf/eth0/arp_notify=1
@@ -98,9 +98,9 @@ TEST_CASE_FIXTURE(node, "a VLAN with a gateway, a trunk, the spoof check, hairpi
          .portIsolation = true},
         laws::lease({"10.1.0.2/16"}));
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> mtu 1400 group 1668180344 up type bridge vlan_filtering 1
+          R"(ip link add name cni0 address <MAC> mtu 1400 group 1668180344 up type bridge vlan_filtering 1
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
-ip link add veth3c9666c274d address <port MAC> mtu 1400 group 1657830625 master cni0 type veth peer name eth0 address <MAC> mtu 1400 netns /run/netns/pod0
+ip link add name veth3c9666c274d address <port MAC> mtu 1400 group 1657830625 master cni0 type veth peer name eth0 address <MAC> mtu 1400 netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
 ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0' group 0
 bridge link set dev veth3c9666c274d hairpin on isolated on
@@ -126,7 +126,7 @@ add rule bridge cnix prerouting iifname vmap @ports
 create element bridge cnix macs { "veth3c9666c274d" . <MAC> comment "3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0" }
 create element bridge cnix ports { "veth3c9666c274d" comment "3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0" : goto guarded }
 END
-ip link add veth2b5c95663ad address <port MAC> mtu 1400 master cni0 type veth peer name cni0.100 address <MAC> mtu 1400
+ip link add name veth2b5c95663ad address <port MAC> mtu 1400 master cni0 type veth peer name cni0.100 address <MAC> mtu 1400
 sysctl -qw net/ipv6/conf/veth2b5c95663ad/disable_ipv6=1
 bridge vlan del dev veth2b5c95663ad vid 1
 bridge vlan add dev veth2b5c95663ad vid 100 pvid untagged
@@ -148,7 +148,7 @@ TEST_CASE_FIXTURE(node, "a bridge by others, with another address; routes with a
                                       {.dst = cidr("172.16.0.0/12"), .gw = ip("10.1.0.9"), .mtu = 1300}}));
     CHECK(script() ==
           R"(ip link set dev cni0 up promisc on
-ip link add veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
+ip link add name veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
 ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0' group 0
 nsenter --net=/run/netns/pod0 sysctl -qw net/ipv4/conf/eth0/arp_notify=1
@@ -168,9 +168,9 @@ sysctl -qw net/ipv4/ip_forward=1
 TEST_CASE_FIXTURE(node, "layer 2, with an interface that stays down") {
     add({.disableContainerInterface = true}, {});
     CHECK(script() ==
-          R"(ip link add cni0 address <MAC> group 1668180344 up type bridge
+          R"(ip link add name cni0 address <MAC> group 1668180344 up type bridge
 sysctl -qw net/ipv6/conf/cni0/accept_ra=0
-ip link add veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
+ip link add name veth3c9666c274d address <port MAC> group 1657830625 master cni0 type veth peer name eth0 address <MAC> netns /run/netns/pod0
 sysctl -qw net/ipv6/conf/veth3c9666c274d/disable_ipv6=1
 ip link set dev veth3c9666c274d up alias 'cnix:62d07ce19f2b5045b722308036c7a237:3c9666c274de5202a6fbe508e242cd15 mynet/c1/eth0' group 0
 ip link set dev cni0 group 0

@@ -68,7 +68,7 @@ template <class Policy> [[noreturn]] void not_recorded() {
 /// The journal as a script.
 inline std::string plan_script(cni::request const& request, std::string_view type, std::string_view file) {
     std::string script = "#!/bin/sh\n# ADD of the network " + cni::quoted(request.network) + " by " +
-                         std::string{type} + ", as " + cni::quoted(file) +
+                         cni::quoted(type) + ", as " + cni::quoted(file) +
                          " configures it, on a node that has no pod of it yet:\n# container " +
                          cni::quoted(request.container_id) + ", interface " + cni::quoted(request.interface) +
                          ", network namespace " + cni::quoted(request.netns) +

@@ -24,7 +24,7 @@ inline std::string hex(std::uint32_t value) {
 }
 
 inline std::string add_bridge(nl::bridge_spec const& bridge) {
-    std::string line = "ip link add " + recording::quoted(bridge.name);
+    std::string line = "ip link add name " + recording::quoted(bridge.name);
     if (bridge.mac) line += " address " + bridge.mac->str();
     if (bridge.mtu != 0) line += " mtu " + std::to_string(bridge.mtu);
     if (bridge.group != 0) line += " group " + std::to_string(bridge.group);
@@ -48,7 +48,7 @@ inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
         if (one.group != 0) text += " group " + std::to_string(one.group);
         return text;
     };
-    std::string line = "ip link add " + end(veth.host);
+    std::string line = "ip link add name " + end(veth.host);
     if (veth.master != 0) line += " master " + name_of(space, veth.master);
     if (veth.host_up) line += " up";
     line += " type veth peer name " + end(veth.peer);
@@ -150,6 +150,9 @@ inline std::string neighbour(network_namespace& space, std::string const& verb,
 }
 
 inline std::string sysctl(std::string_view path, std::string_view text) {
+    if (path.find('=') != std::string_view::npos) // of an interface's name; sysctl would cut it there
+        return "sh -c 'echo \"$1\" > \"$0\"' " + recording::quoted("/proc/sys/" + std::string{path}) + ' ' +
+               std::string{text};
     return "sysctl -qw " + recording::quoted(std::string{path} + '=' + std::string{text});
 }
 
