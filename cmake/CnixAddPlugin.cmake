@@ -163,14 +163,8 @@ function(_cnix_generate_plugin call target)
   list(SORT headers)
   list(TRANSFORM headers REPLACE "(.+)" "#include <cnix/\\1.hpp>\n")
   list(JOIN headers "" includes)
-  string(MAKE_C_IDENTIFIER "${target}" name)
-  # A plugin may well be called `default` or `link`, which are words of C++ and of the C library.
-  if(name MATCHES "^(accept|auto|bind|break|case|class|cnix|concept|connect|const|continue|default|delete|do|double|else|enum\
-|export|extern|float|for|friend|goto|if|index|inline|int|link|listen|long|main|mutable|namespace|new|operator|pipe|private\
-|protected|public|register|requires|return|select|short|signal|socket|static|std|struct|switch|sync|template|this|throw|try\
-|typedef|union|unlink|using|virtual|void|volatile|while|xor)$")
-    string(APPEND name "_plugin")
-  endif()
+  # A target may well be called `default`, `link` or `linux`: a word of C++, of the C library, a macro. None begins so.
+  string(MAKE_C_IDENTIFIER "plugin_${target}" name)
 
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/cnix_plugins")
   file(CONFIGURE OUTPUT "${directory}/${target}.hpp" @ONLY CONTENT "// Written by @call@.

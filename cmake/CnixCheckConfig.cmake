@@ -22,7 +22,7 @@ function(cnix_check_config plugin)
   get_target_property(composition ${plugin} CNIX_PLUGIN)
   string(REGEX REPLACE "^::" "" composition "${composition}")
   get_target_property(type ${plugin} CNIX_TYPE)
-  if("${header};${composition}" MATCHES "NOTFOUND") # a composition may be called `off`, which would be false
+  if("${header}" STREQUAL "header-NOTFOUND") # a target may be called `off` or `NOTFOUND`, which would be false
     message(FATAL_ERROR "${call}: `${plugin}` does not say where its composition is: give cnix_add_plugin its slots, or with SOURCES "
       "also HEADER <file with the composition> PLUGIN <its C++ name>")
   endif()

@@ -122,7 +122,7 @@ def test_consumer_is_built_from_the_package(consumer):
 def test_package_subdirectory_and_fetched_content_are_the_same(consumer):
     trees = {source: consumer(source=source) for source in ("package", "subdirectory", "fetch")}
     facts = {source: (tree / "facts").read_text().replace(str(tree), "BUILD") for source, tree in trees.items()}
-    assert "my-bridge CNIX_PLUGIN: my_bridge\n" in facts["package"]
+    assert "my-bridge CNIX_PLUGIN: plugin_my_bridge\n" in facts["package"]
     assert "my-bridge CNIX_HEADER: BUILD/cnix_plugins/my-bridge.hpp\n" in facts["package"]
     assert "my-cni CNIX_PLUGIN: site::plain_ipam\nmy-cni CNIX_TYPE: site-ipam\n" in facts["package"]
     assert f"my-cni CNIX_HEADER: {ROOT}/tests/package/consumer/composition.hpp\n" in facts["package"]
@@ -170,20 +170,30 @@ def test_every_combination_links_what_its_slots_use(staged, tmp_path):
 
 
 def test_generated_headers_are_plugins(staged, tmp_path):
-    """Each word in at least one composition that the compiler takes."""
-    names = {"default": "default_plugin", "in-process": "in_process", "plain": "plain"}
+    """Each word in at least one composition that the compiler takes, in the GNU dialect, where `linux` is a macro, too. The
+    compiler takes every target's name: words of C++, functions and macros of C, what begins with a digit or is false to CMake."""
+    calls = {"true": "IPAM delegate NAT iptables SPOOF_CHECK none", "in-process": "IPAM host-local NAT nftables NS setns NFT libnftables",
+             "plain": "IPAM host-local NAT none SPOOF_CHECK nftables"}
+    calls |= dict.fromkeys(("and", "default", "char", "co_await", "errno", "kill", "linux", "main", "read", "sizeof", "std", "stdin", "unix",
+                            "3com", "c++", "NOTFOUND", "off", "cnix", "write"), calls["plain"])
+    names = {target: "plugin_" + re.sub(r"\W", "_", target) for target in calls}
     (tmp_path / "source").mkdir()
-    (tmp_path / "source/every.cpp").write_text("".join(f'#include "{target}.hpp"\n' for target in names) +
-                                               "".join(f"static_assert({name}::well_formed);\n" for name in names.values()))
+    (tmp_path / "source/every.cpp").write_text(
+        "#include <cerrno>\n#include <cstdio>\n#include <csignal>\n#include <unistd.h>\n#ifndef linux\n#error strict\n#endif\n" +
+        "".join(f'#include "{target}.hpp"\n' for target in names) +
+        "".join(f"static_assert({name}::well_formed);\n" for name in names.values()))
+    (tmp_path / "source/a.conf").write_text("{}")
     done, tree = use_package(
         tmp_path, staged,
-        "cnix_add_plugin(default LINK bridge IPAM delegate NAT iptables SPOOF_CHECK none)",
-        "cnix_add_plugin(in-process LINK bridge IPAM host-local NAT nftables NS setns NFT libnftables)",
-        "cnix_add_plugin(plain LINK bridge IPAM host-local NAT none SPOOF_CHECK nftables)",
+        *(f"cnix_add_plugin({target} LINK bridge {words})\n"
+          f"cnix_check_config({target} FILES a.conf)\n"
+          f"get_target_property(name {target} CNIX_PLUGIN)\n"
+          'file(APPEND ${CMAKE_BINARY_DIR}/names "${name}\\n")' for target, words in calls.items()),
         "add_library(every OBJECT every.cpp)",
         "target_link_libraries(every PRIVATE cnix::libnl cnix::libnftables cnix::iptables)",
         "target_include_directories(every PRIVATE ${CMAKE_BINARY_DIR}/cnix_plugins)")
     assert done.returncode == 0, done.stderr
+    assert (tree / "names").read_text().splitlines() == list(names.values())
     build(tree, "every")
 
 
