@@ -5,6 +5,28 @@
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25) # for the function below, whatever the caller's
 
+# What cannot be written into a build file, or would be read forever.
+function(_cnix_refuse_file call file path)
+  string(ASCII 1 first)
+  string(ASCII 31 last)
+  string(ASCII 127 delete)
+  if(path MATCHES "[${first}-${last}${delete}]|\\$<")
+    string(REGEX REPLACE "[${first}-${last}${delete}]" "?" shown "${path}")
+    message(FATAL_ERROR "${call}: `${shown}` has a control character or `$<` in its name, which build files cannot have; rename it")
+  endif()
+  # if(EXISTS) is false for a file that cannot be read, and no command of CMake's tells a FIFO from a file.
+  foreach(test IN ITEMS "-e:there is no file `${file}` in ${CMAKE_CURRENT_SOURCE_DIR}"
+                        "-f:`${file}` is no regular file; a configuration is read from one"
+                        "-r:`${file}` cannot be read; change its permissions")
+    string(SUBSTRING "${test}" 0 2 operator)
+    string(SUBSTRING "${test}" 3 -1 why)
+    execute_process(COMMAND test ${operator} "${path}" RESULT_VARIABLE status)
+    if(NOT status EQUAL 0)
+      message(FATAL_ERROR "${call}: ${why}")
+    endif()
+  endforeach()
+endfunction()
+
 function(cnix_check_config plugin)
   set(call "cnix_check_config(${plugin})")
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FILES")
@@ -37,9 +59,7 @@ function(cnix_check_config plugin)
   set(includes "")
   foreach(file IN LISTS arg_FILES)
     get_filename_component(path "${file}" ABSOLUTE)
-    if(IS_DIRECTORY "${path}" OR NOT EXISTS "${path}")
-      message(FATAL_ERROR "${call}: there is no file `${file}` in ${CMAKE_CURRENT_SOURCE_DIR}")
-    endif()
+    _cnix_refuse_file("${call}" "${file}" "${path}")
     list(LENGTH texts index)
     set(text "${directory}/${index}.inc")
     add_custom_command(OUTPUT "${text}" DEPENDS "${path}" "${embed}" VERBATIM

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,61 @@ def test_too_long_a_file(staged, tmp_path):
     assert status != 0 and "net.d/long.conf: a network configuration has at most 4194304 bytes" in output
 
 
+def test_files_that_are_not_checked(staged, tmp_path):
+    """What is no file that can be read, or has a name that no build file can have."""
+    project = Project(staged, tmp_path, "g++")
+    os.mkfifo(tmp_path / "pipe.conf")
+    (tmp_path / "null.conf").symlink_to("/dev/null")
+    (tmp_path / "dangling.conf").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as listener:
+        cwd = os.open(tmp_path, os.O_DIRECTORY)
+        listener.bind(f"/proc/self/fd/{cwd}/socket.conf")  # the path may be too long for a socket
+        os.close(cwd)
+    names = ("line\n.conf", "tab\t.conf", "escape\x1b.conf", "delete\x7f.conf", "$<CONFIG>.conf")
+    for name in names:
+        project.write(name, GOOD)
+    wrong = {name: "is no regular file; a configuration is read from one" for name in ("/dev/zero", "pipe.conf", "null.conf", "socket.conf")}
+    wrong |= {name: "in its name, which build files cannot have; rename it" for name in names}
+    for name, message in wrong.items():
+        done = project.configure("main.cpp", name, check=False)
+        said = re.sub(r"\s+", " ", done.stderr)
+        assert done.returncode != 0 and "cnix_check_config(my-bridge): `" in said and message in said, (name, said)
+    for name in ("none.conf", "dangling.conf"):
+        assert f"there is no file `{name}`" in re.sub(r"\s+", " ", project.configure(name, check=False).stderr)
+
+
+def test_device_in_place_of_a_file(staged, tmp_path):
+    """A device that never ends, and has no size, is read as far as a configuration may go."""
+    project = Project(staged, tmp_path, "g++")
+    project.configure(project.write("a.conf", GOOD))
+    (tmp_path / "a.conf").unlink()
+    (tmp_path / "a.conf").symlink_to("/dev/zero")
+    tree = tmp_path / "build"
+    done = run("prlimit", f"--as={1 << 30}", "cmake", "--build", tree, "--target", CHECK, check=False)
+    assert done.returncode != 0 and "a.conf: a network configuration has at most 4194304 bytes" in done.stdout + done.stderr
+
+
+def test_file_that_cannot_be_read(staged, tmp_path):
+    """Root reads it all the same, unless it gives that up."""
+    project = Project(staged, tmp_path, "g++")
+    project.configure(project.write("a.conf", GOOD))
+    (tmp_path / "a.conf").chmod(0)
+    mortal = ("setpriv", "--inh-caps=-dac_override,-dac_read_search", "--bounding-set=-dac_override,-dac_read_search", "--")
+    built = run(*mortal, "cmake", "--build", tmp_path / "build", "--target", CHECK, check=False)
+    assert built.returncode != 0 and f'file failed to open for reading (Permission denied):\n\n    {tmp_path}/a.conf' in built.stdout + built.stderr
+    configured = run(*mortal, "cmake", tmp_path / "build", check=False)
+    assert configured.returncode != 0
+    assert "cnix_check_config(my-bridge): `a.conf` cannot be read; change its permissions" in re.sub(r"\s+", " ", configured.stderr)
+    (tmp_path / "a.conf").chmod(0o400)
+    run(*mortal, "cmake", tmp_path / "build")
+
+
 @pytest.mark.parametrize("call, message", {
     "cnix_check_config(my-bridge)": "cnix_check_config(my-bridge): no files; write cnix_check_config(my-bridge FILES <file>...)",
     "cnix_check_config(my-bridge FILES)": "cnix_check_config(my-bridge): no files",
     "cnix_check_config(my-bridge net.d/a.conf)": "cnix_check_config(my-bridge): unknown `net.d/a.conf`; write",
     "cnix_check_config(my-bridge FILES none.conf)": "cnix_check_config(my-bridge): there is no file `none.conf` in",
-    "cnix_check_config(my-bridge FILES net.d)": "cnix_check_config(my-bridge): there is no file `net.d` in",
+    "cnix_check_config(my-bridge FILES net.d)": "cnix_check_config(my-bridge): `net.d` is no regular file",
     "cnix_check_config(other FILES main.cpp)": "cnix_check_config(other): there is no target `other`; call cnix_add_plugin(other ...)",
     "add_library(x main.cpp)\ncnix_check_config(x FILES main.cpp)": "cnix_check_config(x): `x` does not say where its composition is",
 }.items())
