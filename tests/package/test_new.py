@@ -1,6 +1,7 @@
 """cnix-new, from the installed package: what it writes, and what it refuses. test_ci.py builds what it writes."""
 
 import json
+import os
 import re
 
 import pytest
@@ -41,10 +42,17 @@ WRONG = {
     ("there/",): "{}/there is there already; nothing is overwritten",
     ("dangling",): "{}/dangling is there already; nothing is overwritten",
     (".",): "cannot be a plugin's file name",
+    ("--", "-a"): "'-a' cannot be a plugin's file name",
+    ("--", "--nat", "none"): "more than one directory: '--nat' and 'none'",
+    ("--", "--"): "'--' cannot be a plugin's file name",
+    ("a" * 300,): "the directory's name is too long: it has 300 bytes, and at most 255 are possible",
+    ("a" * 256, "--name", "a"): "the directory's name is too long: it has 256 bytes",
+    ("a" * 201,): "the plugin's name is too long: it has 201 bytes, and at most 200 are possible; give another one with --name",
+    ("a", "--name", "b" * 300): "the plugin's name is too long: it has 300 bytes",
 }
 
 
-@pytest.mark.parametrize("arguments, message", WRONG.items(), ids=[" ".join(one) or "nothing" for one in WRONG])
+@pytest.mark.parametrize("arguments, message", WRONG.items(), ids=[" ".join(one)[:60] or "nothing" for one in WRONG])
 def test_refused(staged, tmp_path, arguments, message):
     (tmp_path / "there").mkdir()
     (tmp_path / "dangling").symlink_to("nowhere")
@@ -94,6 +102,27 @@ def test_targets_of_cmakes_own_are_refused(staged, tmp_path):
         for name in names:
             done = run(staged / "usr/bin/cnix-new", "q", "--name", name, check=False, cwd=tmp_path)
             assert done.returncode == 2, f"{name} of {generator} is taken"
+
+
+def test_longest_names(staged, tmp_path):
+    run(staged / "usr/bin/cnix-new", "--name", "a" * 200, "--", "b" * 255, cwd=tmp_path)
+    configure(tmp_path / ("b" * 255), tmp_path / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr")
+    files = re.findall(r"[^/\s:|]+", (tmp_path / "build/build.ninja").read_text())
+    assert 201 < max(len(name) for name in files if name.startswith(("a" * 200, "10-"))) <= 255 - len(".o.d")
+
+
+@pytest.mark.parametrize("way", ["--", "CDPATH", "link", "relative", "PATH"])
+def test_prefix_that_is_told(staged, tmp_path, way):
+    program = staged / "usr/bin/cnix-new"
+    (tmp_path / "link").symlink_to(program)
+    arguments, cwd, environment = {
+        "--": ((program, "--", "a"), tmp_path, {}),
+        "CDPATH": (("bin/cnix-new", tmp_path / "a"), staged / "usr", {"CDPATH": f".:{staged}/usr"}),
+        "link": ((tmp_path / "link", "a"), tmp_path, {}),
+        "relative": (("bash", "cnix-new", tmp_path / "a"), staged / "usr/bin", {"CDPATH": f"{staged}/usr/bin"}),
+        "PATH": (("cnix-new", "a"), tmp_path, {"PATH": f"{staged}/usr/bin:{os.environ['PATH']}"}),
+    }[way]
+    assert f"\n    cmake -B build -DCMAKE_PREFIX_PATH={staged}/usr\n" in run(*arguments, cwd=cwd, env={**os.environ, **environment}).stdout
 
 
 def test_names_that_are_false_to_cmake(staged, tmp_path):
