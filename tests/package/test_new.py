@@ -3,6 +3,10 @@
 import json
 import os
 import re
+import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -123,6 +127,39 @@ def test_prefix_that_is_told(staged, tmp_path, way):
         "PATH": (("cnix-new", "a"), tmp_path, {"PATH": f"{staged}/usr/bin:{os.environ['PATH']}"}),
     }[way]
     assert f"\n    cmake -B build -DCMAKE_PREFIX_PATH={staged}/usr\n" in run(*arguments, cwd=cwd, env={**os.environ, **environment}).stdout
+
+
+@pytest.mark.parametrize("step, done", [(step, done) for step in ("mktemp", "mkdir", "cat", "chmod", "mv") for done in (False, True)])
+def test_stopped_in_the_middle(staged, tmp_path, step, done):
+    """Killed with all that it started, before or after a step: all is there or nothing."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "parent").mkdir()
+    held = tmp_path / "held"
+    hold = f': >"{held}"; while [ -e "{held}" ]; do sleep 0.01; done'
+    call = f'{shutil.which(step)} "$@" || exit'
+    stub = tmp_path / "bin" / step
+    stub.write_text("\n".join(("#!/bin/sh", *((call, hold) if done else (hold, call)), "")))
+    stub.chmod(0o755)
+    process = subprocess.Popen((staged / "usr/bin/cnix-new", "a"), cwd=tmp_path / "parent", start_new_session=True,
+                               env={**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 20
+        while not held.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert held.exists(), f"{step} was not called"
+        before = sorted(path.name for path in (tmp_path / "parent").iterdir())
+        os.killpg(process.pid, signal.SIGTERM)
+    finally:
+        held.unlink(missing_ok=True)  # mktemp goes on, whatever the signal
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode != 0 and output == b""
+    assert before == [] if (step, done) == ("mktemp", False) else before != [], "stopped elsewhere"
+    left = list((tmp_path / "parent").iterdir())
+    if (step, done) == ("mv", True):
+        assert set(tree(tmp_path / "parent")) == {"a/.gitignore", "a/CMakeLists.txt", "a/net.d/10-a.conflist"}
+    else:
+        assert left == []
 
 
 def test_names_that_are_false_to_cmake(staged, tmp_path):
