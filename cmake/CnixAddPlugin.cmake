@@ -153,7 +153,7 @@ function(_cnix_generate_plugin call target)
     string(APPEND nat "<cnix::backends::iptables>")
   endif()
   list(REMOVE_DUPLICATES backends)
-  _cnix_require_backends("${call}" ${backends})
+  _cnix_require_backends("${call}" ${backends} recording)
 
   foreach(backend IN LISTS backends)
     list(APPEND headers backends/${backend})
@@ -245,9 +245,13 @@ function(_cnix_require_backends call)
       if(NOT there)
         set(there none)
       endif()
-      message(FATAL_ERROR "${call}: there is no target cnix::${backend}: its libraries were not found when cnix was (Debian: "
-                          "libnl-3-dev for libnl and nftables; nettle-dev too for iptables; libnftables-dev too for libnftables). "
-                          "Install them and configure anew with --fresh. There are: ${there}")
+      string(CONCAT why
+        "its libraries were not found when cnix was (Debian: libnl-3-dev for libnl and nftables; nettle-dev too for iptables; "
+        "libnftables-dev too for libnftables). Install them and configure anew with --fresh")
+      if(backend STREQUAL "recording")
+        set(why "it needs no libraries, so cnix's package is not whole. Install it anew")
+      endif()
+      message(FATAL_ERROR "${call}: there is no target cnix::${backend}: ${why}. There are: ${there}")
     endif()
   endforeach()
 endfunction()

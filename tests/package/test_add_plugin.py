@@ -66,7 +66,12 @@ def test_wrong_call(tmp_path, call, message):
 def test_backend_that_is_not_there(tmp_path, call, backend):
     said = refused(tmp_path, f"p {call}")
     assert f"cnix_add_plugin(p): there is no target cnix::{backend}: its libraries were not found" in said
-    assert "libnl-3-dev" in said and "There are: none" in said
+    assert "for libnl and nftables; nettle-dev too for iptables; libnftables-dev too for libnftables). Install them" in said and "There are: none" in said
+
+
+def test_recording_that_is_not_there(tmp_path):
+    said = refused(tmp_path, "p SOURCES main.cpp BACKENDS recording")
+    assert "there is no target cnix::recording: it needs no libraries, so cnix's package is not whole. Install it anew. There are: none" in said
 
 
 def test_every_word_is_documented():

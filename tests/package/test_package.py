@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -222,6 +223,18 @@ WITHOUT_LIBNL = ("-DLIBNL_INCLUDE_DIR=",)
 def test_missing_system_library(staged, tmp_path):
     done, _ = use_package(tmp_path, staged, CALL.format(""), options=WITHOUT_LIBNL)
     assert "cnix_add_plugin(p): there is no target cnix::libnl" in text_of(done) and "libnl-3-dev" in text_of(done)
+
+
+def test_missing_recording(staged, tmp_path):
+    """What --plan needs is no slot's: its lack is told as that of the others is, and not of the link."""
+    package = tmp_path / "usr/share/cmake/cnix"
+    shutil.copytree(staged / "usr/share/cmake/cnix", package)
+    (tmp_path / "usr/include").symlink_to(staged / "usr/include")
+    (package / "cnix-recording.cmake").unlink()
+    done, _ = use_package(tmp_path, tmp_path, CALL.format(""))
+    assert done.returncode != 0
+    assert "cnix_add_plugin(p): there is no target cnix::recording: it needs no libraries" in text_of(done), text_of(done)
+    assert "There are: libnl, nftables, " in text_of(done)
 
 
 def test_missing_component(staged, tmp_path):
