@@ -8,6 +8,8 @@
 #include <cnix/sys/directory.hpp>
 #include <cnix/sys/fd.hpp>
 
+#include <boost/algorithm/string/replace.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -24,12 +26,18 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
 
 using namespace cnix;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+/// Of the node: one that only root can open, and so hold.
+constexpr char const* lock_directory = "/run";
+constexpr char const* lock_name = "cnix-install.lock";
 
 constexpr char const* usage =
     "Usage: cnix-install [OPTION VALUE]... CONFLIST [PLUGIN]...\n"
@@ -77,10 +85,11 @@ sigset_t terminating() {
 }
 
 /// Whether it was told to end.
-bool wait(std::optional<seconds> time) {
+bool wait(std::optional<milliseconds> time) {
     sigset_t const set = terminating();
     if (!time) return ::sigwaitinfo(&set, nullptr) > 0;
-    timespec const limit{.tv_sec = time->count(), .tv_nsec = 0};
+    auto const whole = std::chrono::duration_cast<seconds>(*time);
+    timespec const limit{.tv_sec = whole.count(), .tv_nsec = std::chrono::nanoseconds{*time - whole}.count()};
     return ::sigtimedwait(&set, nullptr, &limit) > 0;
 }
 
@@ -111,7 +120,7 @@ wanted read_arguments(int argc, char** argv) {
             fail("unknown option " + std::string{word} + "; try --help");
         } else if (out.conflist.empty()) {
             out.conflist = word;
-        } else if (word.empty() || word.find('/') != word.npos) {
+        } else if (word.empty() || word.starts_with('.') || word.find('/') != word.npos) {
             fail('`' + std::string{word} + "` is no plugin's name");
         } else {
             out.names.emplace_back(word);
@@ -119,17 +128,22 @@ wanted read_arguments(int argc, char** argv) {
     }
     if (out.conflist.empty()) fail("no network configuration list is named; try --help");
     if (out.name.empty()) out.name = out.conflist.substr(out.conflist.find_last_of('/') + 1);
+    if (std::ranges::any_of(out.name, [](unsigned char c) { return c < ' ' || c == 0x7F; }))
+        fail("the list's name has a control character; name it NAME.conflist, with --as");
     if (!out.name.ends_with(".conflist") || out.name.find('/') != out.name.npos || out.name.starts_with('.'))
         fail("runtimes would not read a list `" + out.name + "`; name it NAME.conflist, with --as");
     return out;
 }
 
 std::string read_conflist(std::string const& path) {
-    sys::fd const file = sys::try_open(path, O_RDONLY);
+    sys::fd const file = sys::try_open(path, O_RDONLY | O_NONBLOCK); // or a FIFO would stop it here for ever
     if (!file && errno == ENOENT)
         fail("there is no network configuration list " + path +
              "; is the ConfigMap mounted, and has it this key?");
     if (!file) sys::throw_errno("open " + path);
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) sys::throw_errno("look at " + path);
+    if (!S_ISREG(status.st_mode)) fail(path + " is not a file");
     return cni::read_configuration(file.get(), path);
 }
 
@@ -138,6 +152,7 @@ std::map<std::string, std::string> read_plugins(wanted const& want) {
     if (!from) fail("there is no directory of plugins " + want.plugins);
     std::map<std::string, std::string> out;
     for (std::string const& name : want.names.empty() ? from->names() : want.names) {
+        if (name.starts_with('.')) continue; // what mounts and editors leave
         struct stat size{};
         if (::fstatat(from->get(), name.c_str(), &size, AT_SYMLINK_NOFOLLOW) != 0) size = {};
         auto const file = from->read(name, static_cast<std::size_t>(size.st_size));
@@ -145,6 +160,16 @@ std::map<std::string, std::string> read_plugins(wanted const& want) {
         out[name] = file.bytes;
     }
     return out;
+}
+
+/// Whether a runtime would ask for STATUS: it takes the newest version that the list names.
+bool has_status(detail::list_keys const& list) {
+    auto const has = [](cni::version const& one) { return one.allows(cni::verb::status); };
+    if (list.cniVersion && has(*list.cniVersion)) return true;
+    return list.cniVersions && std::ranges::any_of(*list.cniVersions, [&](config::text const& one) {
+               auto const known = cni::version::parse(one);
+               return known && has(*known);
+           });
 }
 
 /// The entries of the list that these plugins serve, as a runtime sends them for STATUS: with the list's name, and the version that
@@ -155,7 +180,7 @@ std::vector<served> find_served(std::string const& text, std::map<std::string, s
     auto const list = config::read<detail::list_keys>(text);
     if (!list.well_formed) fail(path + ':' + std::string{to_string(list.faults.front())});
     if (!list.value.plugins) fail(path + ": not a list: it has no `plugins`");
-    bool const has_status = list.value.cniVersion && list.value.cniVersion->allows(cni::verb::status);
+    bool const status = has_status(list.value);
     std::vector<served> out;
     for (config::raw const& entry : *list.value.plugins) {
         auto const keys = config::read_part<detail::any_entry>(text, entry.json, "$.plugins").value;
@@ -163,10 +188,9 @@ std::vector<served> find_served(std::string const& text, std::map<std::string, s
         std::string const plugin = plugins.contains(type) ? type : plugins.contains(ipam) ? ipam : "";
         if (plugin.empty()) continue;
         std::string_view const open = entry.json.substr(0, entry.json.find_last_of('}'));
-        out.push_back(
-            {plugin, std::string{open} + R"(,"cniVersion":")" + cni::version::v1_1_0.str() + R"(","name":")" +
-                         std::string{list.value.name} + '"' +
-                         (plugin == any_ipam_plugin && !has_status ? R"(,"ipam":{"type":""}})" : "}")});
+        out.push_back({plugin, std::string{open} + R"(,"cniVersion":")" + cni::version::v1_1_0.str() +
+                                   R"(","name":")" + std::string{list.value.name} + '"' +
+                                   (plugin == any_ipam_plugin && !status ? R"(,"ipam":{"type":""}})" : "}")});
     }
     if (out.empty()) {
         std::string names;
@@ -176,13 +200,17 @@ std::vector<served> find_served(std::string const& text, std::map<std::string, s
     return out;
 }
 
-/// Each plugin reads the list as it would on the node.
-void check(std::vector<served> const& entries, wanted const& want) {
+/// Each plugin reads the list as it would on the node: what was read of it, since a ConfigMap's file may be another by now.
+void check(std::vector<served> const& entries, wanted const& want, std::string const& text) {
+    std::string const given =
+        "/proc/self/fd/0"; // no name that tells the file's form: that is the one on the node
     for (served const& one : entries) {
-        auto const done = sys::run(
-            {.arguments = {want.plugins + '/' + one.plugin, "--check", want.conflist}, .limit = seconds{60}});
+        auto const done = sys::run({.arguments = {want.plugins + '/' + one.plugin, "--check", given},
+                                    .input = text,
+                                    .limit = seconds{60}});
         if (!done.success())
-            fail(one.plugin + " refuses the network configuration list:\n" + done.err + done.out);
+            fail(one.plugin + " refuses the network configuration list:\n" +
+                 boost::replace_all_copy(done.err + done.out, given, want.conflist));
     }
 }
 
@@ -197,22 +225,51 @@ void sync(int file, std::string const& path) {
     if (::fsync(file) != 0) sys::throw_errno("write \"" + path + "\" to the disk");
 }
 
-/// Puts a file in the place of whatever has that name, in one step; whoever runs or reads the former goes on with that. Whether
-/// anything had to be done. Runtimes pass over the name that it is written under.
-bool install(sys::directory const& in, std::string const& name, std::string_view bytes, mode_t mode) {
+/// Until it is closed, no other run has it. Nothing if it was told to end, before or while it waited.
+std::optional<sys::fd> lock() {
+    auto const in = sys::directory::open_or_create(lock_directory, 0755);
+    std::string const path = in.path(lock_name);
+    sys::fd file{::openat(in.get(), lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    if (!file) sys::throw_errno("open \"" + path + '"');
+    bool told = false;
+    for (milliseconds pause{0}; !wait(pause); pause = milliseconds{200}) {
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+        if (errno != EWOULDBLOCK && errno != EINTR) sys::throw_errno("lock \"" + path + '"');
+        // Another container's, while a DaemonSet is rolled out.
+        if (!std::exchange(told, true)) say("waits for the lock \"" + path + "\", which another run holds");
+    }
+    return std::nullopt;
+}
+
+/// Whether it is what install() would put there.
+bool is_there(sys::directory const& in, std::string const& name, std::string_view bytes, mode_t mode) {
     struct stat now{};
-    bool const same_mode =
-        ::fstatat(in.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 && (now.st_mode & 07777) == mode;
-    if (auto const there = in.read(name, bytes.size()); same_mode && !there.why_not && there.bytes == bytes)
-        return false;
-    std::string const fresh = name + ".cnix-install";
+    if (::fstatat(in.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if ((now.st_mode & 07777) != mode || now.st_uid != ::geteuid()) return false;
+    auto const there = in.read(name, bytes.size());
+    return !there.why_not && there.bytes == bytes;
+}
+
+/// Puts a file in the place of whatever has that name, in one step; whoever runs or reads the former goes on with that. Whether
+/// anything had to be done. Runtimes pass over the name that it is written under, which is the same in all runs: they exclude
+/// each other with lock().
+bool install(sys::directory const& in, std::string const& name, std::string_view bytes, mode_t mode) {
+    if (is_there(in, name, bytes, mode)) return false;
+    std::string const fresh = name + ".cnix-install", path = in.path(fresh);
     in.remove(fresh); // left by a run that was killed
+    sys::fd file{
+        ::openat(in.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)};
+    if (!file) sys::throw_errno("create \"" + path + '"');
     try {
-        if (!in.create(fresh, bytes, mode)) sys::throw_errno(EEXIST, "create \"" + in.path(fresh) + '"');
-        sys::fd const file{::openat(in.get(), fresh.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
-        if (!file || ::fchmod(file.get(), mode) != 0)
-            sys::throw_errno("set the mode of \"" + in.path(fresh) + '"');
-        sync(file.get(), in.path(fresh));
+        while (!bytes.empty()) {
+            ssize_t const count = ::write(file.get(), bytes.data(), bytes.size());
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) sys::throw_errno("write the file \"" + path + '"');
+            bytes.remove_prefix(static_cast<std::size_t>(count));
+        }
+        if (::fchmod(file.get(), mode) != 0) sys::throw_errno("set the mode of \"" + path + '"');
+        sync(file.get(), path);
+        file.reset(); // a program that is open for writing is not started: ETXTBSY
         if (::renameat(in.get(), fresh.c_str(), in.get(), name.c_str()) != 0)
             sys::throw_errno("replace \"" + in.path(name) + '"');
     } catch (...) {
@@ -263,23 +320,30 @@ int run(wanted const& want) {
     std::string const text = read_conflist(want.conflist);
     auto const plugins = read_plugins(want);
     auto const entries = find_served(text, plugins, want.conflist);
-    check(entries, want);
+    check(entries, want, text);
     if (::chroot(want.host.c_str()) != 0 || ::chdir("/") != 0)
         sys::throw_errno("enter the node's root directory \"" + want.host + "\"; mount it there");
 
     // From here on as the runtime does: with the node's links, programs and files.
     auto const bin = open_for_writing(want.bin_dir), conf = open_for_writing(want.conf_dir);
-    while (::flock(bin.get(), LOCK_EX) != 0) // another container's, while a DaemonSet is rolled out
-        if (errno != EINTR) sys::throw_errno("lock the directory \"" + want.bin_dir + '"');
-    for (auto const& [name, bytes] : plugins)
-        say(bin.path(name) + (install(bin, name, bytes, 0755) ? ": installed" : ": is this one already"));
-    ::flock(bin.get(), LOCK_UN);
-    if (!wait_until_served(entries, want)) {
-        say("ended before STATUS succeeded; " + conf.path(want.name) + " is as it was");
+    auto const put = [](sys::directory const& in, std::string const& name, std::string_view bytes,
+                        mode_t mode) {
+        say(in.path(name) + (install(in, name, bytes, mode) ? ": installed" : ": is this one already"));
+    };
+    auto const ended = [&] {
+        say("told to end; " + conf.path(want.name) + " is as it was");
         return 1;
+    };
+    {
+        auto const locked = lock();
+        if (!locked) return ended();
+        for (auto const& [name, bytes] : plugins) put(bin, name, bytes, 0755);
     }
-    say(conf.path(want.name) +
-        (install(conf, want.name, text, 0644) ? ": installed" : ": is this one already"));
+    // Not locked while it waits, which may be for ever.
+    if (!wait_until_served(entries, want)) return ended();
+    auto const locked = lock();
+    if (!locked) return ended();
+    put(conf, want.name, text, 0644);
     return 0;
 }
 

@@ -1,8 +1,11 @@
 """The container image that installs the plugins on a node, run as its DaemonSet says: by podman, offline."""
 
+import fcntl
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -157,7 +160,7 @@ def test_ends_when_it_is_told_to(install, wait, no_bridge):
     before = time.monotonic()
     install.stop()
     assert time.monotonic() - before < 10, "SIGTERM"
-    assert install.wait() == 1 and "ended before STATUS succeeded" in install.log()
+    assert install.wait() == 1 and "told to end; /etc/cni/net.d/10-cnix.conflist is as it was" in install.log()
     assert names(CONF) == set() and names(BIN) == {"bridge", "host-local"}
 
 
@@ -196,7 +199,7 @@ def call(plugins, staged, tmp_path):
         return run(str(staged / "cnix-install"), "--plugins", str(staged / "plugins"), "--host", str(host), *arguments, str(path),
                    "bridge", "host-local", check=False)
 
-    call.host = host
+    call.host, call.program = host, str(staged / "cnix-install")
     return call
 
 
@@ -226,6 +229,7 @@ def test_refused(call, tmp_path, content, message):
 
 WRONG = {("--bin-dir",): "--bin-dir has no value", ("--force", "x"): "unknown option --force",
          ("--give-up", "soon"): "--give-up takes a number of seconds, not `soon`",
+         ("--as", "a\nb.conflist"): "the list's name has a control character; name it NAME.conflist, with --as\n",
          ("--as", "pods.json"): "runtimes would not read a list `pods.json`", ("--as", "../x.conflist"): "would not read a list `../x.conflist`"}
 
 
@@ -235,9 +239,11 @@ def test_called_wrongly(staged, arguments, message):
     assert done.returncode == 2 and message in done.stderr
 
 
-def test_unknown_plugin_or_host(call, staged):
-    done = run(str(staged / "cnix-install"), "--plugins", str(staged / "plugins"), "/dev/null", "--as", "a.conflist", "ptp", check=False)
-    assert done.returncode == 1 and "has no plugin `ptp`" in done.stderr
+def test_unknown_plugin_or_host(call, staged, tmp_path):
+    (tmp_path / "a.conflist").write_text(json.dumps(LIST))
+    for name, message in (("ptp", "has no plugin `ptp`"), (".", "`.` is no plugin's name"), ("../cnix-install", "is no plugin's name")):
+        done = run(str(staged / "cnix-install"), "--plugins", str(staged / "plugins"), str(tmp_path / "a.conflist"), name, check=False)
+        assert done.returncode == (1 if name == "ptp" else 2) and message in done.stderr
     done = call(LIST, "--host", "/nowhere")
     assert done.returncode == 1 and 'enter the node\'s root directory "/nowhere"; mount it there' in done.stderr
 
@@ -307,7 +313,147 @@ def test_several_at_once(call, staged):
     assert names(call.host / "opt/cni/bin") == names(staged / "plugins") and names(call.host / "etc/cni/net.d") == {"pods.conflist"}
 
 
-STEPS = {"renameat": 3, "fsync": 6, "write": 4, "openat": 12}  # what it does at most until all is installed
+# Runs exclude each other, and nobody else keeps them from it.
+
+LOCK = "run/cnix-install.lock"
+
+
+@pytest.fixture
+def start(call, staged):
+    """Starts it on a node that has the plugins of the list already, with strace's words before it."""
+    listed = call.host / "pods.conflist"
+    listed.write_text(json.dumps(LIST))
+    command = (staged / "cnix-install", "--plugins", staged / "plugins", "--host", call.host, listed, "bridge")
+    assert run(*map(str, command)).returncode == 0
+    shutil.rmtree(call.host / "etc/cni/net.d")
+    running = []
+
+    def start(*injected: str) -> subprocess.Popen:
+        words = ("strace", "-qq", "-o", "/dev/null", *(f"--inject={one}" for one in injected)) if injected else ()
+        running.append(subprocess.Popen((*words, *command), stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.kill()
+        one.communicate()
+
+
+def test_lists_of_two_runs_at_once(call, start, wait):
+    """The second neither takes the first's unfinished file for a leftover nor renames it."""
+    need("strace")
+    conf = call.host / "etc/cni/net.d"
+    first = start("renameat:delay_enter=1500000")
+    assert wait(lambda: names(conf) == {"pods.conflist.cnix-install"})
+    second = start()
+    told = {one: one.communicate(timeout=60)[1] for one in (second, first)}
+    assert [one.returncode for one in told] == [0, 0], told
+    assert 'waits for the lock "/run/cnix-install.lock", which another run holds\n' in told[second] and "waits" not in told[first]
+    assert told[first].endswith("pods.conflist: installed\n") and told[second].endswith("pods.conflist: is this one already\n")
+    assert names(conf) == {"pods.conflist"} and json.loads((conf / "pods.conflist").read_text()) == LIST
+
+
+def test_waits_for_the_lock_until_it_is_told_to_end(call, start):
+    with (call.host / LOCK).open() as held:
+        assert os.fstat(held.fileno()).st_mode & 0o7777 == 0o600, "no other user can hold it"
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = start()
+        assert "waits for the lock" in waiting.stderr.readline()
+        waiting.send_signal(signal.SIGTERM)
+        told = waiting.communicate(timeout=10)[1]
+    assert waiting.returncode == 1 and told == "cnix-install: told to end; /etc/cni/net.d/pods.conflist is as it was\n"
+    assert names(call.host / "etc/cni/net.d") == set()
+
+
+def test_a_lock_on_a_directory_is_no_obstacle(call, start):
+    """Any user can take one on a directory that it can read."""
+    (call.host / "etc/cni/net.d").mkdir()
+    held = [os.open(call.host / one, os.O_RDONLY) for one in ("opt/cni/bin", "etc/cni/net.d", "run")]
+    for one in held:
+        fcntl.flock(one, fcntl.LOCK_EX)
+    done = start()
+    told = done.communicate(timeout=10)[1]
+    for one in held:
+        os.close(one)
+    assert done.returncode == 0 and "waits" not in told
+
+
+@pytest.mark.parametrize("step", ("chroot", "renameat"))
+def test_told_to_end_before_the_list_is_written(call, start, step):
+    """Before the plugins, or after: also when STATUS succeeds at once and it never waits."""
+    need("strace")
+    (call.host / "opt/cni/bin/bridge").write_text("the former")
+    done = start(f"{step}:signal=TERM")
+    assert done.communicate(timeout=60)[1].endswith("told to end; /etc/cni/net.d/pods.conflist is as it was\n")
+    assert done.returncode == 1 and names(call.host / "etc/cni/net.d") == set()
+
+
+def test_runs_at_the_moment_that_it_is_in_place(call, start, wait):
+    """Nobody has it open for writing any more, which would keep it from being started."""
+    need("strace")
+    bridge = call.host / "opt/cni/bin/bridge"
+    bridge.unlink()
+    running = start("renameat:delay_exit=1500000:when=1")
+    assert wait(bridge.exists)
+    assert run(str(bridge), "--version").stdout.startswith("CNI bridge plugin ")
+    assert running.communicate(timeout=60)[0] is None and running.returncode == 0
+
+
+def test_fifo_in_place_of_the_list(call, tmp_path):
+    os.mkfifo(tmp_path / "pods.conflist")
+    try:
+        done = subprocess.run((call.program, tmp_path / "pods.conflist"), capture_output=True, text=True, timeout=10)
+    except subprocess.TimeoutExpired:
+        pytest.fail("it waits for somebody who writes")
+    assert done.returncode == 1 and done.stderr == f"cnix-install: {tmp_path}/pods.conflist is not a file\n"
+
+
+def test_another_owner_is_replaced(call):
+    """A plugin or a list that somebody else could write to is not taken for what was installed."""
+    assert call(LIST).returncode == 0
+    files = [call.host / "opt/cni/bin/bridge", call.host / "etc/cni/net.d/pods.conflist"]
+    for file in files:
+        os.chown(file, 65534, 65534)
+    assert call(LIST).stderr.count(": installed\n") == len(files)
+    assert [file.stat().st_uid for file in files] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ("pods.json", "pods.conf", "pods"))
+def test_form_is_that_of_the_name_on_the_node(call, tmp_path, name):
+    """Also in what the plugin says of a fault: the file that was named."""
+    assert call(LIST, "--as", "10-pods.conflist", path=tmp_path / name).returncode == 0
+    assert names(call.host / "etc/cni/net.d") == {"10-pods.conflist"}
+    done = call(altered(isGatway=True), "--as", "10-pods.conflist", path=tmp_path / name)
+    assert f"\n{tmp_path / name}:1:" in done.stderr and "/proc" not in done.stderr
+
+
+def test_what_is_checked_is_what_is_installed(call, staged, tmp_path):
+    """The list is another as soon as it has been read: a ConfigMap's file is changed at any time."""
+    plugins, listed, conf = tmp_path / "plugins", tmp_path / "pods.conflist", tmp_path / "conf"
+    plugins.mkdir()
+    (plugins / "bridge").write_text(f'#!/bin/sh\n[ "$1" != --check ] || echo "{{}}" >{listed}\nexec {staged}/plugins/bridge "$@"\n')
+    (plugins / "bridge").chmod(0o755)
+    listed.write_text(json.dumps(LIST))
+    done = run(call.program, "--plugins", str(plugins), "--host", "/", "--bin-dir", str(tmp_path / "bin"), "--conf-dir", str(conf),
+               "--give-up", "0", str(listed), check=False)
+    assert done.returncode == 0, done.stderr
+    assert listed.read_text() == "{}\n" and json.loads((conf / "pods.conflist").read_text()) == LIST
+
+
+def test_hidden_files_are_no_plugins(call, staged, tmp_path):
+    """Such as a volume's `..data`, or what an editor leaves."""
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    shutil.copy(staged / "plugins/bridge", plugins / "bridge")
+    (plugins / ".bridge.swp").write_text("")
+    (plugins / "..data").mkdir()
+    (tmp_path / "pods.conflist").write_text(json.dumps(LIST))
+    done = run(call.program, "--plugins", str(plugins), "--host", str(call.host), str(tmp_path / "pods.conflist"), check=False)
+    assert done.returncode == 0, done.stderr
+    assert names(call.host / "opt/cni/bin") == {"bridge"}
+
+
+STEPS = {"renameat": 3, "fsync": 6, "write": 8, "openat": 20}  # what it does at most until all is installed
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -336,15 +482,17 @@ def test_killed_at_any_step(call, staged, step):
     assert killed > STEPS[step] // 2, "strace has not killed it where it works"
 
 
-@pytest.mark.parametrize("version, installed", (("1.0.0", True), ("1.1.0", False)))
-def test_delegate_that_has_no_status(staged, tmp_path, version, installed):
-    """In a list of a version without STATUS it cannot be asked, and is no obstacle."""
+@pytest.mark.parametrize("versions, installed", (({"cniVersion": "1.0.0"}, True), ({"cniVersion": "1.1.0"}, False),
+                                                 ({"cniVersion": "1.0.0", "cniVersions": ["0.4.0", "1.1.0"]}, False),
+                                                 ({"cniVersion": "0.4.0", "cniVersions": ["0.4.0", "1.0.0", "9.9.9"]}, True)))
+def test_delegate_that_has_no_status(staged, tmp_path, versions, installed):
+    """In a list of versions without STATUS it cannot be asked, and is no obstacle."""
     directories = [tmp_path / "bin", tmp_path / "conf"]
     directories[0].mkdir()
     old = directories[0] / "old-ipam"
     old.write_text("""#!/bin/sh\ncat >/dev/null\necho '{"code": 1, "msg": "incompatible CNI versions"}'\nexit 1\n""")
     old.chmod(0o755)
-    content = {"cniVersion": version, "name": "pods", "plugins": [{"type": "bridge-delegate", "ipam": {"type": "old-ipam"}}]}
+    content = versions | {"name": "pods", "plugins": [{"type": "bridge-delegate", "ipam": {"type": "old-ipam"}}]}
     (tmp_path / "a.conflist").write_text(json.dumps(content))
     done = run(str(staged / "cnix-install"), "--plugins", str(staged / "plugins"), "--host", "/", "--bin-dir", str(directories[0]),
                "--conf-dir", str(directories[1]), "--give-up", "0", str(tmp_path / "a.conflist"), "bridge-delegate", check=False)
