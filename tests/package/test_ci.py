@@ -87,7 +87,7 @@ def test_gitlab_runs_the_same():
     assert "\n".join(GITLAB_STEPS) == "\n".join(step.strip() for step in GITHUB_STEPS)
 
 
-@pytest.mark.parametrize("steps, named", ((GITHUB_STEPS[2:], True), (GITLAB_STEPS[5:], False)),
+@pytest.mark.parametrize("steps, named", ((GITHUB_STEPS[2:], True), (GITLAB_STEPS[6:], False)),
                          ids=("a file that CMakeLists.txt names", "another file"))
 def test_a_fault_fails_the_job(passed, steps, named):
     """One that is named fails the build; any other is found by the last step."""
@@ -104,10 +104,20 @@ def test_a_fault_fails_the_job(passed, steps, named):
     assert f"net.d/{wrong.name}:9:7: $.plugins[0]: unknown key `ipMask`, did you mean `ipMasq`?" in said
 
 
+@pytest.mark.parametrize("steps", (GITHUB_STEPS[1:2], GITLAB_STEPS[2:6]), ids=("GitHub", "GitLab"))
+def test_cnix_is_installed_again_where_a_runner_kept_it(passed, steps):
+    """What an earlier job left beside the checkout neither fails the next nor stays in it."""
+    left = passed.project.parent / "cnix-source/left"
+    left.write_text("by the job before")
+    ran, said = passed.run(steps)
+    assert ran == len(steps) and "/usr/local/share/cmake/cnix/cnixConfig.cmake\n" in said, said
+    assert not left.exists()
+
+
 def test_with_a_bundled_plugin(passed, plugins):
     """The page's block for those who have no plugin of their own."""
-    (passed.project.parent / "cnix/build/release").mkdir()
-    (passed.project.parent / "cnix/build/release/bin").symlink_to(plugins.directory)
+    (passed.project.parent / "cnix-source/build/release").mkdir()
+    (passed.project.parent / "cnix-source/build/release/bin").symlink_to(plugins.directory)
     (block,) = re.findall(r"^<!-- run: bundled -->\n```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     example = passed.project / "net.d/10-my-bridge.conflist"
     good = example.read_text()
