@@ -76,6 +76,7 @@ class Live:
         self.networks = self.root / "etc/cni/net.d"
         self.networks.mkdir()
         self.data = self.root / "var/lib/cni/networks"
+        self.backs_up = not before
         if before:
             # As podman's default: another directory comes first, and is empty.
             self.path, self.override = ("/usr/local/lib/cni", str(reference.directory)), "plugins=/usr/local/lib/cni\n"
@@ -238,18 +239,51 @@ def test_on_to_nftables(live, outside, keys):
 
 MACVLAN = {"cniVersion": "0.4.0", "name": "lan", "type": "macvlan", "master": "eth1",
            "ipam": {"type": "host-local", "subnet": "10.99.0.0/24", "rangeStart": "10.98.0.5"}}
+BRIDGE = {"cniVersion": "0.4.0", "name": "lan", "type": "bridge", "vlan": 5000, "ipam": {"type": "host-local", "subnet": "10.99.0.0/24"}}
 
 
-@pytest.mark.parametrize("refused, what", (({"vlan": 5000}, "87-podman-bridge.conflist:1:"), (MACVLAN, "10-lan.conf:1:")),
-                         ids=("bridge", "host-local of another plugin"))
-def test_what_cnix_would_refuse_stops_before_anything_is_changed(live, refused, what):
-    write(live, **({} if refused is MACVLAN else refused))
-    if refused is MACVLAN:
-        (live.networks / "10-lan.conf").write_text(json.dumps(refused))
+@pytest.mark.parametrize("refused, file", (({"vlan": 5000}, "87-podman-bridge.conflist"), (MACVLAN, "10-lan.conf"), (MACVLAN, "10-lan.json"),
+                                           (BRIDGE, "10-lan.json")),
+                         ids=("bridge", "host-local of another plugin", "in a .json", "bridge in a .json"))
+def test_what_cnix_would_refuse_stops_before_anything_is_changed(live, refused, file):
+    """In each of the files that libcni reads."""
+    write(live, **(refused if file.endswith("conflist") else {}))
+    if not file.endswith("conflist"):
+        (live.networks / file).write_text(json.dumps(refused, indent=1).replace('":', '" :'))
     before = live.plugin("bridge")
     done = live.run("before", check=False)
-    assert done.returncode != 0 and f"/etc/cni/net.d/{what}" in done.stderr
+    assert done.returncode != 0 and f"/etc/cni/net.d/{file}:" in done.stderr
     assert live.plugin("bridge") == before
+
+
+@pytest.mark.parametrize("file", ("87-podman-bridge.conflist.rpmsave", "10-lan.conf~", None))
+def test_what_runtimes_do_not_read_is_not_checked(live, file):
+    """Nor are there complaints where a kind of file, or any, is missing."""
+    if file:
+        (live.networks / file).write_text(json.dumps(BRIDGE))
+    done = live.run("before")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_interrupted_backup(live, tmp_path):
+    """What it had copied until then is not what the way back installs."""
+    write(live)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut/cp").write_text('#!/bin/sh\nfor last; do :; done\n[ ! -d "$last" ] || last=$last/bridge\n'
+                                     'echo half >"$last"\nkill -KILL $PPID\n')
+    (tmp_path / "cut/cp").chmod(0o755)
+    places = [live.root / one[1:] / name for one in live.path for name in ("bridge", "host-local")]
+    former = {place: place.read_bytes() for place in places if place.exists()}
+    usual, live.override = live.override, f"{live.override}PATH={tmp_path}/cut:$PATH\n"
+    live.run("before")
+    cut = live.run("over", check=False)
+    assert (cut.returncode != 0) == live.backs_up
+    live.override = usual
+    live.run("over")
+    assert (live.root / live.path[0][1:] / "bridge").read_bytes() not in former.values()
+    live.run("over")
+    live.run("back")
+    assert {place: place.read_bytes() for place in places if place.exists()} == former
 
 
 def test_every_block_is_run():
