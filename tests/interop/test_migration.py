@@ -71,7 +71,8 @@ class Live:
              "for d in /var/lib/cni /etc/cni /opt/cni /usr/local/lib; do mount -t tmpfs tmpfs $d || exit; done; echo; exec sleep 3600"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert self.holder.stdout.readline() == b"\n"
-        self.inside = ("nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt")
+        # Its root as well: to enter a mount namespace would lead out of a chroot.
+        self.inside = ("nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--root=/proc/{self.holder.pid}/root")
         self.root = Path(f"/proc/{self.holder.pid}/root")
         self.networks = self.root / "etc/cni/net.d"
         self.networks.mkdir()
@@ -92,7 +93,7 @@ class Live:
     def run(self, *blocks: str, check: bool = True) -> subprocess.CompletedProcess:
         """Blocks of the page, as they stand there."""
         script = BLOCKS["directories"] + self.override + "".join(BLOCKS[one] for one in blocks)
-        return self.node.run(*self.inside, f"--wdns={self.directory}", "sh", "-eu", "-c", script, check=check)
+        return self.node.run(*self.inside, f"--wd={self.root}{self.directory}", "sh", "-eu", "-c", script, check=check)
 
     def plugin(self, name: str) -> str:
         return next(f"{one}/{name}" for one in self.path if (self.root / one[1:] / name).exists())

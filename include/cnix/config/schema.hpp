@@ -21,6 +21,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -131,9 +132,10 @@ template <class Accessors, std::size_t... Index> constexpr auto member_names(std
              std::remove_cvref_t<decltype(boost::hana::at_c<Index>(std::declval<Accessors>()))>>{})...};
 }
 
-/// Initialises a member of any type; never evaluated.
+/// Initialises a member of any type; never called. (Defined, for clang warns of a function that is not where the type is one
+/// source's own.)
 struct any_member {
-    template <class Member> operator Member&() const;
+    template <class Member> operator Member&() const { std::abort(); }
 };
 template <class Struct, std::size_t... Index> consteval bool initialised_by(std::index_sequence<Index...>) {
     return requires { Struct{(static_cast<void>(Index), any_member{})...}; };
