@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,13 @@ def check(plugins, tmp_path):
 
 def test_files_that_fit(check):
     assert check("a", "b", a=json.dumps(GOOD), b=json.dumps(GOOD, indent=4)) == (0, ["a: fits bridge", "b: fits bridge"], [])
+
+
+@pytest.mark.parametrize("plugin", ("bridge", "bridge-iptables", "bridge-delegate", "host-local"))
+def test_the_examples_fit(plugins, plugin):
+    file = Path(__file__).resolve().parents[2] / f"plugins/bridge/examples/{plugin}.conflist"
+    done = subprocess.run((plugins.path(plugin), "--check", file), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{file}: fits {plugin}\n", "")
 
 
 def test_every_fault_of_every_file_is_told(check):
