@@ -227,15 +227,18 @@ def test_the_plugins_own_name_cannot_leave_its_comment(node, tmp_path):
     assert done.returncode == 0 and "\ntouch" not in done.stdout
 
 
-def test_unreadable_and_too_large_for_the_memory(node):
+def test_unreadable(node):
     file = written(node, node.config(ipam=node.ipam(SUBNET)))
     os.chmod(file, 0)
-    nobody = ("setpriv", "--reuid=65534", "--clear-groups", "--")
-    refused(plan(node, file, prefix=nobody), "Permission denied")
-    os.chmod(file, 0o644)
+    refused(plan(node, file, prefix=("setpriv", "--reuid=65534", "--clear-groups", "--")), "Permission denied")
+
+
+def test_too_large_for_the_memory(node):
+    little = ("prlimit", "--as=8000000", "--")
+    if subprocess.run((*little, str(node.plugins.path("bridge")), "--version"), capture_output=True).returncode != 0:
+        pytest.skip("plugins with sanitizers do not start in 8 MB")
     routes = [{"dst": f"10.{i // 256}.{i % 256}.0/24"} for i in range(30000)]
-    refused(plan(node, written(node, node.config(ipam=node.ipam(SUBNET, routes=routes))), prefix=("prlimit", "--as=8000000", "--")),
-            "bad_alloc")
+    refused(plan(node, written(node, node.config(ipam=node.ipam(SUBNET, routes=routes))), prefix=little), "bad_alloc")
 
 
 def test_full_output(node):
