@@ -15,7 +15,8 @@ namespace cnix::test {
 /// A fixture for netlink_laws: two fresh namespaces of the real kernel.
 struct real_kernel {
     sys::fd pod_file;
-    ns::setns pod = ns::setns::open(new_namespace(pod_file));
+    std::string pod_path = new_namespace(pod_file);
+    ns::setns pod = ns::setns::open(pod_path);
     backends::libnl inside;
     sys::fd host_file;
     std::string host_path = new_namespace(host_file);

@@ -160,13 +160,11 @@ TEST_CASE("what takes a recorded step back, last first, leaves what was there be
     recording::reset();
     test::real_kernel node;
     bool const vlans = node.can_filter_vlans();
-    std::string const pod_path =
-        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(node.pod_file.get());
     auto const everything = [&] {
         return portrait(node.host, vlans) + node.pod.run([&] { return portrait(node.inside, vlans); });
     };
     recording::netlink model;
-    recording::ns pod = recording::ns::open(pod_path);
+    recording::ns pod = recording::ns::open(node.pod_path);
     ask_for_everything(model, pod, pod.fd(), vlans, false);
 
     std::string const before = everything();
@@ -188,11 +186,9 @@ TEST_CASE("what is recorded is a script that does the same, and libnl does the s
     recording::reset();
     test::real_kernel scripted;
     bool const vlans = scripted.can_filter_vlans();
-    std::string const pod_path =
-        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(scripted.pod_file.get());
 
     recording::netlink model;
-    recording::ns model_pod = recording::ns::open(pod_path);
+    recording::ns model_pod = recording::ns::open(scripted.pod_path);
     ask_for_everything(model, model_pod, model_pod.fd(), vlans);
     auto model_inside = model_pod.run([] { return recording::netlink{}; });
 

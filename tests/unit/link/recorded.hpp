@@ -21,7 +21,6 @@ using recorded_bridge = link::bridge<recording::netlink, link::spoof_check<recor
 struct recorded_world {
     recorded_world() {
         recording::reset();
-        recording::nft::reset();
         for (int i = 0; i < 3; ++i) pod(i);
         // A failed ADD does not take forwarding back, so it is no trace of one.
         recording::netlink host;
