@@ -86,8 +86,8 @@ template <class... Slots> class entry {
     constexpr cni::network_config const& standard() const { return get<cni::network_config>(reading_.value); }
     constexpr std::vector<config::fault> const& faults() const { return reading_.faults; }
 
-    /// Without an `ipam` object, or without a type in it, the attachment is layer 2 only.
-    constexpr bool has_ipam() const { return !ipam_type().empty(); }
+    /// Without an `ipam` object, or without a type in it, the attachment is layer 2 only, unless the Ipam is_always_used.
+    constexpr bool has_ipam() const { return (is_always_used<Slots> || ...) || !ipam_type().empty(); }
     /// What the runtime may tell it in `runtimeConfig`, if its `capabilities` ask.
     static constexpr auto capabilities =
         config::detail::layout<typename cnix::settings<Slots>::runtime_config_type...>::keys;
@@ -132,7 +132,8 @@ template <class... Slots> class entry {
 
     template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (is_ipam<Policy>)
-            if (has_ipam() && !std::string_view{Policy::type}.empty() && ipam_type() != Policy::type)
+            if (!ipam_type().empty() && !std::string_view{Policy::type}.empty() &&
+                ipam_type() != Policy::type)
                 return found.fault("ipam.type", config::concat("this plugin's addresses come from `",
                                                                std::string_view{Policy::type},
                                                                "`; for any other IPAM plugin use `",

@@ -59,6 +59,18 @@ concept tells_expected = is_ipam<Policy> && requires(settings<Policy> const& set
     { Policy::expected(settings) } -> std::same_as<typename Policy::lease>;
 };
 
+template <class Ipam>
+concept hears_of_attached =
+    requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings,
+             typename Ipam::lease const& lease,
+             cni::result const& result) { ipam.attached(attachment, settings, lease, result); };
+
+template <class Ipam>
+concept tells_released =
+    requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
+        { ipam.del(attachment, settings) } -> std::same_as<std::optional<typename Ipam::lease>>;
+    };
+
 /// What an ADD, CHECK or DEL acts on.
 inline cni::attachment attachment_of(cni::request const& request) {
     return {{cni::network_name::parse(request.network).value(),
@@ -104,7 +116,8 @@ template <class... Slots> class call {
     }
     /// Why the network's addresses are not this composition's to release; empty if they are.
     template <class Ipam> std::string other_ipam() const {
-        if (!entry_.has_ipam() || std::string_view{Ipam::type}.empty() || entry_.ipam_type() == Ipam::type)
+        if (entry_.ipam_type().empty() || std::string_view{Ipam::type}.empty() ||
+            entry_.ipam_type() == Ipam::type)
             return {};
         return "`ipam.type` is \"" + std::string{entry_.ipam_type()} + "\", and this plugin's is \"" +
                std::string{std::string_view{Ipam::type}} + "\"";
@@ -289,6 +302,8 @@ class plugin<Link, Ipam, Nat, Ns> {
             auto result =
                 detail::attach(link, link_settings, nat, nat_settings, pod, attachment, lease, undo);
             if (auto const& dns = verb.entry().standard().dns; dns.given()) result.dns = dns.value();
+            if constexpr (detail::hears_of_attached<Ipam>)
+                ipam.attached(attachment, ipam_settings, lease, result);
             print(cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version));
         });
     }
@@ -335,7 +350,16 @@ class plugin<Link, Ipam, Nat, Ns> {
                     throw cni::error{cni::code::invalid_network_config,
                                      "the address was not released: " + other_ipam + "; DEL with `" +
                                          std::string{any_ipam_plugin} + "`, or the plugin that ADDed it"};
-                ipam.del(attachment, ipam_settings);
+                if constexpr (detail::tells_released<Ipam>) {
+                    auto const released = ipam.del(attachment, ipam_settings);
+                    if (!released || !attachment.addresses.empty()) return;
+                    for (cni::ip const& ip : released->ips)
+                        attachment.addresses.push_back(ip.address.address());
+                    attempt([&] { nat.del(attachment, nat_settings); });
+                    attempt([&] { link.del(attachment, link_settings, maybe_pod); });
+                } else {
+                    ipam.del(attachment, ipam_settings);
+                }
             });
         attempt.throw_if_failed();
     }

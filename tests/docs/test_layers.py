@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEADERS = sorted((ROOT / "include/cnix").rglob("*.hpp"))
 
 # A header may include headers of its own layer and of the layers before it. The slots' models do not see each other.
-LAYERS = ("net", "sys", "config", "cni", "concepts", "models", "compose", "plugin", "main")
+LAYERS = ("net", "sys", "config", "cni", "concepts", "eni", "models", "compose", "plugin", "main")
 MODELS = ("link", "ipam", "nat", "ns")
 TOP = {"compose.hpp": "compose", "entry.hpp": "compose", "plugin.hpp": "plugin", "accepts.hpp": "compose", "main.hpp": "main", "verbs.hpp": "plugin", "cnix.hpp": "main"}
 
@@ -104,7 +104,7 @@ def test_order_is_no_violation(header, include):
 
 def test_readme_tells_the_same_order():
     text = (ROOT / "include/cnix/README.md").read_text()
-    order = "net < sys < config < cni < concepts < link | ipam | nat | ns < compose, entry < plugin < main"
+    order = "net < sys < config < cni < concepts < eni < link | ipam | nat | ns < compose, entry < plugin < main"
     assert order in text
 
 

@@ -27,9 +27,13 @@ concept ipam_add = requires(Ipam ipam, cni::attachment const& attachment, settin
                             cni::rollback& undo) {
     { ipam.add(attachment, settings, undo) } -> std::same_as<typename Ipam::lease>;
 };
+/// What del may return.
+template <class Returned, class Ipam>
+concept released_by =
+    std::same_as<Returned, void> || std::same_as<Returned, std::optional<typename Ipam::lease>>;
 template <class Ipam>
 concept ipam_del = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
-    { ipam.del(attachment, settings) } -> std::same_as<void>;
+    { ipam.del(attachment, settings) } -> released_by<Ipam>;
 };
 template <class Ipam>
 concept ipam_find = requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
@@ -58,7 +62,8 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   lease     what it hands out: cni::lease, or derived from it with more (an ENI's device number, say).
 ///   add       takes addresses for the attachment, and registers their release with the rollback. Throws cni::error
 ///             and has changed nothing.
-///   del       releases all that the attachment holds, and only that. Nothing held is no error. Idempotent.
+///   del       releases all that the attachment holds, and only that. Nothing held is no error. Idempotent. May return what
+///             it released, if it knows only then; Link and Nat, which did not know the addresses, then remove what they have.
 ///   find      what the attachment holds now, without changing anything; nothing if that cannot be told.
 ///   check     appends what is wrong with the attachment's lease, given the result of its ADD.
 ///   gc        releases what the network's attachments hold that are not in the valid set; appends what could not be
@@ -67,6 +72,9 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   expected  (may be left out) the lease that an ADD with these settings gives if nobody holds an address yet, without its
 ///             dns: for the other slots' status, and for a plan. Looks at nothing on the node. Throws cni::error if there
 ///             would be none.
+///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
+///             ADD has failed.
+///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.
 ///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or, of one
 /// that delegates, releases all of the attachment's; add, del leaves no trace; del twice succeeds; two attachments never hold one
@@ -80,8 +88,12 @@ concept ipam_policy =
     detail::has::ipam_status<Ipam>;
 
 /// Whether a slot's policy is the Ipam, whatever else is wrong with it: its keys are in the `ipam` object, and without one it
-/// does nothing.
+/// does nothing, unless it is_always_used.
 template <class Policy> constexpr inline bool is_ipam = requires { Policy::type; };
+
+/// Whether it is an Ipam that needs no `ipam` object.
+template <class Policy>
+constexpr inline bool is_always_used = is_ipam<Policy> && requires { requires Policy::always; };
 
 /// What errors send to whose `ipam.type` is not the composition's: the plugin whose Ipam answers to any type.
 constexpr inline std::string_view any_ipam_plugin = "bridge-delegate";

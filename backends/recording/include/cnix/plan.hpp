@@ -98,9 +98,11 @@ void record_add(plugin<Link, Ipam, Nat, Ns>*, typename plugin<Link, Ipam, Nat, N
         if constexpr (tells_expected<Ipam>)
             lease = Ipam::expected(ipam_settings);
         else
-            no_plan("`ipam.type` is \"" + std::string{entry.ipam_type()} +
-                    "\", whose addresses are known only when it runs; without `ipam` there is the plan of a "
-                    "layer-2 attachment");
+            no_plan(entry.ipam_type().empty()
+                        ? std::string{"the plugin's addresses are known only when it runs"}
+                        : "`ipam.type` is \"" + std::string{entry.ipam_type()} +
+                              "\", whose addresses are known only when it runs; without `ipam` there is the "
+                              "plan of a layer-2 attachment");
     }
     if constexpr (std::is_void_v<recorded<Link>>) {
         not_recorded<Link>();

@@ -1,0 +1,95 @@
+#include <cnix/plugin.hpp>
+
+#include <doctest/doctest.h>
+
+#include "fakes.hpp"
+#include <string>
+#include <vector>
+
+/// What the engine does for an Ipam that needs no `ipam` object, hears of what was attached, and tells what it released.
+namespace {
+
+using namespace cnix;
+using fakes::conf;
+using fakes::now;
+using fakes::request;
+using strings = std::vector<std::string>;
+
+struct daemon : fakes::ipam {
+    static constexpr std::string_view type = "fake";
+    static constexpr bool always = true;
+
+    lease add(cni::attachment const& one, settings<daemon> const&, cni::rollback& undo) {
+        now.step("ipam.add", one);
+        undo.on_failure("release the address", [] { now.step("undo ipam"); });
+        return now.lease;
+    }
+    void attached(cni::attachment const&, settings<daemon> const&, lease const& given,
+                  cni::result const& result) {
+        now.lease = given;
+        now.previous = result;
+        now.step("ipam.attached");
+    }
+    std::optional<lease> del(cni::attachment const& one, settings<daemon> const&) {
+        now.step("ipam.del", one);
+        return now.lease;
+    }
+    std::optional<lease> find(cni::attachment const&, settings<daemon> const&) { return std::nullopt; }
+    void check(cni::attachment const&, settings<daemon> const&, cni::result const&, findings& found) {
+        now.step("ipam.check", found);
+    }
+    void gc(cni::valid_attachments const&, settings<daemon> const&, findings& found) {
+        now.step("ipam.gc", found);
+    }
+    void status(settings<daemon> const&, findings& found) { now.step("ipam.status", found); }
+    static lease expected(settings<daemon> const&) { return now.expected.value(); }
+};
+static_assert(is_always_used<daemon> && !is_always_used<fakes::ipam> && !is_always_used<fakes::link>);
+
+struct returns_address : daemon {
+    net::address del(cni::attachment const&, settings<returns_address> const&);
+};
+static_assert(!ipam_policy<returns_address>, "del returns nothing, or a lease");
+
+using plugin = cnix::plugin<fakes::link, daemon, fakes::nat, fakes::ns>;
+
+struct fresh {
+    fresh() { fakes::reset(); }
+};
+
+TEST_CASE_FIXTURE(fresh, "it gives an address without an `ipam` object, and hears of the result") {
+    auto const printed = fakes::added<plugin>(request(cni::verb::add, conf("")));
+    CHECK(printed.find("10.1.0.5/16") != printed.npos);
+    CHECK(now.trace == strings{"ns.open", "ipam.add", "link.add", "nat.add", "ipam.attached"});
+    CHECK(now.previous.interfaces.size() == 2);
+}
+
+TEST_CASE_FIXTURE(fresh, "what it says last undoes the ADD") {
+    now.fail("ipam.attached", "no policy");
+    CHECK_THROWS_WITH_AS(fakes::added<plugin>(request(cni::verb::add, conf(""))), "no policy", cni::error);
+    CHECK(now.trace == strings{"ns.open", "ipam.add", "link.add", "nat.add", "ipam.attached", "undo nat",
+                               "undo link", "undo ipam"});
+}
+
+TEST_CASE_FIXTURE(fresh, "an `ipam` object of another type is refused all the same") {
+    auto const other = conf(R"("ipam": {"type": "other"})");
+    CHECK_THROWS_AS(fakes::added<plugin>(request(cni::verb::add, other)), cni::error);
+    CHECK(now.trace.empty());
+}
+
+TEST_CASE_FIXTURE(fresh, "DEL removes what nobody knew of before the address was released") {
+    now.pod_exists = false;
+    plugin::del(request(cni::verb::del, conf("")));
+    CHECK(now.trace == strings{"ns.find", "link.inspect without a pod", "nat.del", "link.del without a pod",
+                               "ipam.del", "nat.del", "link.del without a pod"});
+    CHECK(now.addresses == std::vector{net::address::parse("10.1.0.5").value()});
+}
+
+TEST_CASE_FIXTURE(fresh, "DEL knows the addresses from prevResult") {
+    plugin::del(
+        request(cni::verb::del,
+                conf(R"("prevResult": {"cniVersion": "1.1.0", "ips": [{"address": "10.1.0.7/16"}]})")));
+    CHECK(now.trace == strings{"ns.find", "nat.del", "link.del", "ipam.del"});
+}
+
+} // namespace
