@@ -25,7 +25,7 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
     explicit link_laws(settings<Link> settings) : settings_{std::move(settings)} {}
 
     /// For a lease: its addresses are of pod 1; `other` is another pod's of the same subnets.
-    void all(cni::lease const& lease, cni::lease const& other) {
+    void all(typename Link::lease const& lease, typename Link::lease const& other) {
         lease_ = lease;
         other_ = other;
         add_check_del();
@@ -223,22 +223,20 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
         return all;
     }
 
-    cni::result add(cni::attachment const& one, cni::lease const& lease, cni::rollback& undo) {
+    cni::result add(cni::attachment const& one, typename Link::lease const& lease, cni::rollback& undo) {
         Ns pod = Ns::open(one.netns);
         cni::result result;
         static_cast<cni::lease&>(result) = lease;
-        typename Link::lease leased;
-        static_cast<cni::lease&>(leased) = lease;
-        Link{}.add(one, settings_, pod, leased, result, undo);
+        Link{}.add(one, settings_, pod, lease, result, undo);
         return result;
     }
-    cni::result add(cni::attachment const& one, cni::lease const& lease) {
+    cni::result add(cni::attachment const& one, typename Link::lease const& lease) {
         cni::rollback undo;
         auto const result = add(one, lease, undo);
         undo.commit();
         return result;
     }
-    bool fails(cni::attachment const& one, cni::lease const& lease) {
+    bool fails(cni::attachment const& one, typename Link::lease const& lease) {
         cni::rollback undo;
         try {
             add(one, lease, undo);
@@ -274,8 +272,8 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
     }
 
     settings<Link> settings_;
-    cni::lease lease_;
-    cni::lease other_;
+    typename Link::lease lease_;
+    typename Link::lease other_;
 };
 
 } // namespace cnix::laws

@@ -280,6 +280,15 @@ template <class Fixture> void rule_laws(net::family family, char const* from, ch
         CHECK(host.delete_rule(rule));
         CHECK_FALSE(host.delete_rule(rule));
         CHECK(host.rules(family) == before);
+
+        host.add_rule(rule);
+        host.add_rule(other);
+        auto any_table = rule;
+        any_table.table = 0;
+        CHECK(host.delete_rule(any_table));
+        CHECK(host.delete_rule(any_table));
+        CHECK_FALSE(host.delete_rule(any_table));
+        CHECK(host.rules(family) == before);
     }
     auto const all = host.rules(family);
     CHECK(std::any_of(all.begin(), all.end(),

@@ -169,7 +169,7 @@ namespace cnix {
 /// newer. replace_route puts it in the place of one with the same destination, table and priority. Gateways
 /// must be reachable: std::errc::network_unreachable for IPv4, host_unreachable for IPv6 (`onlink` avoids
 /// it). delete_route takes the first that has what is given; mtu, advmss, source are not looked at.
-/// delete_rule likewise.
+/// delete_rule likewise, and with the table 0 of whatever table.
 ///
 /// Neighbours: an interface that goes down loses them.
 ///

@@ -27,6 +27,8 @@ struct entry_facts {
     /// Of a file that is checked: what it asks the runtime for. Null at work, when `runtimeConfig` has what it brought.
     std::vector<config::entry<bool>> const* capabilities = nullptr;
 
+    /// Whether a file is checked, and not a call served.
+    constexpr bool of_file() const { return capabilities != nullptr; }
     /// Whether a file is checked that does not ask the runtime for this.
     constexpr bool never_gets(std::string_view capability) const {
         if (capabilities == nullptr) return false;

@@ -54,6 +54,13 @@ inline net::interface_name pod_end_name(cni::attachment_id const& attachment, st
                           : net::interface_name::parse("mNicIf" + std::to_string(interface)).value();
 }
 
+/// Whether it is pod_end_name() of an interface after the first.
+inline bool is_further_interface(std::string_view name) {
+    constexpr std::string_view start = "mNicIf";
+    return name.starts_with(start) && name.size() > start.size() &&
+           name.find_first_not_of("0123456789", start.size()) == name.npos;
+}
+
 } // namespace cnix::eni
 
 BOOST_HANA_ADAPT_STRUCT(cnix::eni::pod_args, K8S_POD_NAME, K8S_POD_NAMESPACE, K8S_POD_INFRA_CONTAINER_ID,

@@ -15,12 +15,17 @@ namespace cnix::link {
 
 /// What Links make differently of a pair.
 struct veth_pair_spec {
-    int pod_netns = -1;                   ///< descriptor of the pod's namespace
-    net::mac host_mac = random_mac();     ///< a bridge's port: random_port_mac()
-    std::optional<net::mac> pod_mac = {}; ///< absent: random_mac()
-    std::uint32_t mtu = 0;                ///< of both ends; 0: the kernel's choice
-    netlink::index master = 0;            ///< of the host end
-    bool ipv6 = true;                     ///< of the host end; a bridge's port needs none
+    int pod_netns = -1;                                ///< descriptor of the pod's namespace
+    std::optional<net::interface_name> host_name = {}; ///< absent: host_interface_name()
+    std::optional<net::interface_name> pod_name = {};  ///< absent: the attachment's interface
+    net::mac host_mac = random_mac();                  ///< a bridge's port: random_port_mac()
+    std::optional<net::mac> pod_mac = {};              ///< absent: random_mac()
+    std::uint32_t mtu = 0;                             ///< of both ends; 0: the kernel's choice
+    netlink::index master = 0;                         ///< of the host end
+    bool ipv6 = true;                                  ///< of the host end; a bridge's port needs none
+    /// Of the host end, to be written before it is up: keys below net/ipv6/conf/NAME/ and values; one that the kernel does not
+    /// have is left out.
+    std::vector<std::pair<std::string_view, std::string_view>> ipv6_sysctls = {};
 };
 
 /// The interface that was made a moment ago.
@@ -33,17 +38,17 @@ netlink::link just_made(Netlink& netlink, net::interface_name const& interface) 
     return *std::move(link);
 }
 
-/// Makes the pair, the pod's end down and by the attachment's interface name; returns the node's, whose name is
-/// host_interface_name(), and whose alias says whose it is. Both get a MAC address here, so that udev leaves them alone
+/// Makes the pair, the pod's end down; returns the node's, whose alias says whose it is. Both get a MAC address here, so that udev leaves them alone
 /// (MACAddressPolicy honours addr_assign_type SET). GC knows a host end without an alias by network_group().
 template <netlink_backend Netlink>
 netlink::link add_veth_pair(Netlink& host, cni::attachment const& attachment, veth_pair_spec const& spec,
                             cni::rollback& undo) {
-    auto const host_name = host_interface_name(attachment);
+    auto const host_name = spec.host_name ? *spec.host_name : host_interface_name(attachment);
+    auto const pod_name = spec.pod_name ? *spec.pod_name : attachment.interface;
     try {
         host.add_veth(
             {.host = {.name = host_name, .group = network_group(attachment.network), .mac = spec.host_mac},
-             .peer = {.name = attachment.interface, .mac = spec.pod_mac ? *spec.pod_mac : random_mac()},
+             .peer = {.name = pod_name, .mac = spec.pod_mac ? *spec.pod_mac : random_mac()},
              .peer_netns = spec.pod_netns,
              .mtu = spec.mtu,
              .master = spec.master,
@@ -54,10 +59,10 @@ netlink::link add_veth_pair(Netlink& host, cni::attachment const& attachment, ve
                          host.find_link(host_name)
                              ? "the container " + attachment.container.str() +
                                    " is attached to the network " + attachment.network.str() + " as " +
-                                   attachment.interface.str() + " already (its interface on the node is " +
+                                   pod_name.str() + " already (its interface on the node is " +
                                    host_name.str() + "); DEL it first"
-                             : "the interface " + attachment.interface.str() + " exists already in " +
-                                   attachment.netns + "; choose another CNI_IFNAME"};
+                             : "the interface " + pod_name.str() + " exists already in " + attachment.netns +
+                                   "; choose another CNI_IFNAME"};
     }
     undo.on_failure("delete the interface " + host_name.str(), [host_name] {
         Netlink netlink;
@@ -65,6 +70,8 @@ netlink::link add_veth_pair(Netlink& host, cni::attachment const& attachment, ve
     });
     auto const host_end = just_made(host, host_name);
     if (!spec.ipv6) without_ipv6(host, host_name);
+    for (auto const& [key, value] : spec.ipv6_sysctls)
+        try_sysctl(host, interface_sysctl(net::family::ipv6, host_name, key), value);
     host.change_link(host_end.index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
     return host_end;
 }
@@ -140,11 +147,10 @@ inline std::optional<unsigned> container_interface(cni::attachment const& attach
 
 /// For del: deletes the attachment's pair, and nobody else's. Nothing left of it is no error.
 template <netlink_backend Netlink, ns_policy Ns>
-void delete_veth_pair(cni::attachment const& attachment, Ns* pod) {
+void delete_veth_pair(cni::attachment const& attachment, Ns* pod, net::interface_name const& host_name) {
     Netlink host;
     bool deleted = false;
-    if (auto const link = host.find_link(host_interface_name(attachment));
-        link && detail::is_own(*link, attachment))
+    if (auto const link = host.find_link(host_name); link && detail::is_own(*link, attachment))
         deleted = host.delete_link(link->index);
     // Made by another plugin, or the pair was torn apart: what is left is in the pod, under the interface's name. After an ADD
     // that failed because the name is taken, it is another attachment's.
@@ -157,6 +163,12 @@ void delete_veth_pair(cni::attachment const& attachment, Ns* pod) {
         for (netlink::link const& link : host.links())
             if (attachment_digest(link.alias, attachment.network) == attachment.digest())
                 host.delete_link(link.index);
+}
+
+/// The same for a pair whose host end has the name that add_veth_pair gives it.
+template <netlink_backend Netlink, ns_policy Ns>
+void delete_veth_pair(cni::attachment const& attachment, Ns* pod) {
+    delete_veth_pair<Netlink>(attachment, pod, host_interface_name(attachment));
 }
 
 /// For gc: deletes the network's pairs that are not valid. What cannot be deleted is a finding.
@@ -173,16 +185,18 @@ void delete_garbage(cni::valid_attachments const& valid, std::vector<std::string
     }
 }
 
-/// For inspect: what the pod has.
-template <netlink_backend Netlink, ns_policy Ns>
-pod_interfaces inspect_pod(cni::attachment const& attachment, Ns* pod) {
+/// For inspect: what the pod has. `is_further` tells the interfaces that the attachment has besides its own.
+template <netlink_backend Netlink, ns_policy Ns,
+          class IsFurther = decltype([](netlink::link const&) { return false; })>
+pod_interfaces inspect_pod(cni::attachment const& attachment, Ns* pod, IsFurther is_further = {}) {
     pod_interfaces seen;
     if (pod)
         pod->run([&] {
             Netlink inside;
             for (netlink::link const& link : inside.links()) {
-                bool const own = link.name == attachment.interface.view();
-                seen.present = seen.present || own;
+                bool const first = link.name == attachment.interface.view();
+                bool const own = first || is_further(link);
+                seen.present = seen.present || first;
                 for (auto const& [prefix, tentative, dad_failed] : inside.addresses(link.index))
                     if (!prefix.address().is_link_local())
                         (own ? seen.addresses : seen.other_addresses).push_back(prefix.address());
@@ -194,6 +208,9 @@ pod_interfaces inspect_pod(cni::attachment const& attachment, Ns* pod) {
 /// What CHECK wants of a pair beyond what the result tells.
 struct veth_pair_wanted {
     bool pod_up = true;
+    std::optional<net::interface_name> host_name = {}; ///< absent: host_interface_name()
+    std::optional<cni::attachment_id> alias_of =
+        {};                ///< whose alias the host end has; absent: the attachment's
     std::uint32_t mtu = 0; ///< 0: as the result says
 };
 
@@ -243,8 +260,9 @@ std::optional<checked_veth_pair> check_veth_pair(Netlink& host, cni::attachment 
         found.push_back("the host end of " + attachment.interface.str() + " is missing on the node");
         return std::nullopt;
     }
-    if (host_end->name == host_interface_name(attachment).view() &&
-        host_end->alias != host_interface_alias(attachment))
+    auto const host_name = wanted.host_name ? *wanted.host_name : host_interface_name(attachment);
+    if (host_end->name == host_name.view() &&
+        host_end->alias != host_interface_alias(wanted.alias_of ? *wanted.alias_of : attachment))
         found.push_back("the alias of the host end " + host_end->name + " is \"" + host_end->alias +
                         "\", not what ADD wrote: GC cannot find it");
     return checked_veth_pair{*host_end, *pod_end, addresses_of(previous, *interface)};

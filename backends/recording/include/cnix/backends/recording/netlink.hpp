@@ -295,14 +295,15 @@ class netlink {
         faults::call("delete the policy rule of priority " + std::to_string(rule.priority));
         auto const at = std::find_if(space_->rules.begin(), space_->rules.end(), [&](auto const& other) {
             return other.family == rule.family && other.priority == rule.priority &&
-                   other.table == rule.table && (!rule.source || other.source == rule.source) &&
+                   (rule.table == 0 || other.table == rule.table) &&
+                   (!rule.source || other.source == rule.source) &&
                    (!rule.destination || other.destination == rule.destination) &&
                    (rule.input_interface.empty() || other.input_interface == rule.input_interface) &&
                    (rule.mask == 0 || (other.mark == rule.mark && other.mask == rule.mask)) &&
                    (rule.protocol == 0 || other.protocol == rule.protocol);
         });
         if (at == space_->rules.end()) return false;
-        note(commands::rule("del", rule), {commands::rule("add", *at)});
+        note(commands::rule("del", *at), {commands::rule("add", *at)});
         space_->rules.erase(at);
         return true;
     }

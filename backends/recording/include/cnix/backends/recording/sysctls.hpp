@@ -22,15 +22,16 @@ constexpr inline std::array<sysctl_default, 8> ipv4_interface_sysctls{{{"arp_not
                                                                        {"route_localnet", "0"},
                                                                        {"rp_filter", "0"},
                                                                        {"src_valid_mark", "0"}}};
-constexpr inline std::array<sysctl_default, 9> ipv6_interface_sysctls{{{"accept_dad", "1"},
-                                                                       {"accept_ra", "1"},
-                                                                       {"addr_gen_mode", "0"},
-                                                                       {"disable_ipv6", "0"},
-                                                                       {"enhanced_dad", "1"},
-                                                                       {"forwarding", "0"},
-                                                                       {"keep_addr_on_down", "0"},
-                                                                       {"ndisc_notify", "0"},
-                                                                       {"proxy_ndp", "0"}}};
+constexpr inline std::array<sysctl_default, 10> ipv6_interface_sysctls{{{"accept_dad", "1"},
+                                                                        {"accept_ra", "1"},
+                                                                        {"accept_redirects", "1"},
+                                                                        {"addr_gen_mode", "0"},
+                                                                        {"disable_ipv6", "0"},
+                                                                        {"enhanced_dad", "1"},
+                                                                        {"forwarding", "0"},
+                                                                        {"keep_addr_on_down", "0"},
+                                                                        {"ndisc_notify", "0"},
+                                                                        {"proxy_ndp", "0"}}};
 constexpr inline std::array<sysctl_default, 1> other_sysctls{{{"net/ipv4/ip_forward", "0"}}};
 
 /// The value of a sysctl nobody has written; nothing: there is no such sysctl.

@@ -1,0 +1,270 @@
+#pragma once
+#include <cnix/concepts/link_policy.hpp>
+#include <cnix/eni/lease.hpp>
+#include <cnix/eni/pod.hpp>
+#include <cnix/eni/pod_routing.hpp>
+#include <cnix/link/eni_routed/config.hpp>
+#include <cnix/link/eni_routed/pod_end.hpp>
+#include <cnix/link/forwarding.hpp>
+#include <cnix/link/veth_pair.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace cnix::link {
+
+/// What is given no backend: the one error.
+template <class Netlink> class eni_routed : public cnix::detail::no_netlink<Netlink> {};
+
+/// Pods with addresses of the node's ENIs, routed: a veth pair each, a route and policy rules on the node, and in the pod a
+/// default route to a gateway that is on no wire and whose MAC address the pod knows. Interfaces, routes and rules are those of
+/// AWS's routed-eni plugin.
+template <netlink_backend Netlink> class eni_routed<Netlink> {
+  public:
+    using config = eni_routed_config;
+    using cni_args = eni::pod_args;
+    using lease = eni::lease;
+    static constexpr std::string_view name = "eni";
+
+    static constexpr void check(config const& conf, entry_facts const& entry, cnix::config::checker& found) {
+        if (entry.of_file()) check_eni_file(conf, found);
+    }
+
+    template <ns_policy Ns>
+    void add(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns& pod,
+             lease const& leased, cni::result& result, cni::rollback& undo) {
+        Netlink host;
+        result.ips.clear();
+        result.routes.clear();
+        auto const count = std::max<std::size_t>(leased.allocations.size(), 1); // none: layer 2 only
+        for (std::size_t i = 0; i < count; ++i)
+            add_interface(host, attachment, keys, pod, i,
+                          i < leased.allocations.size() ? leased.allocations[i] : eni::allocation{}, result,
+                          undo);
+        if (has_family(result.ips, net::family::ipv4))
+            ensure_sysctl(host, std::string{forwarding_sysctl(net::family::ipv4)}, "1");
+        int const device = leased.allocations.empty() ? 0 : leased.allocations.front().device_number;
+        result.interfaces.push_back({.name = "dummy" + eni::pod_digest(keys.cni_args, attachment),
+                                     .mac = "0",
+                                     .sandbox = std::to_string(device)});
+    }
+
+    template <ns_policy Ns>
+    void del(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns* pod) {
+        Netlink host;
+        auto const ends = host_ends(host, attachment, keys);
+        auto addresses = attachment.addresses;
+        for (netlink::link const& end : ends)
+            for (net::address const& address : routed_to(host, end))
+                if (!ranges::contains(addresses, address)) addresses.push_back(address);
+        for (net::address const& address : addresses)
+            if (!is_of_another(host, address, ends)) eni::unroute_pod(host, address);
+        if (pod) pod->run([&] { delete_pod_rules(addresses); });
+        auto const first = host_name(attachment, keys, 0);
+        delete_veth_pair<Netlink>(attachment, pod, first);
+        for (netlink::link const& end : ends)
+            if (end.name != first.view()) host.delete_link(end.index);
+        findings failed;
+        eni::delete_orphaned_rules(host, failed);
+        if (!failed.empty()) throw cni::error{cni::code::internal, failed.front()};
+    }
+
+    template <ns_policy Ns>
+    pod_interfaces inspect(cni::attachment const& attachment, settings<eni_routed> const&, Ns* pod) {
+        std::vector<netlink::index> ours;
+        for (netlink::link const& link : Netlink{}.links())
+            if (attachment_digest(link.alias, attachment.network) == attachment.digest())
+                ours.push_back(link.index);
+        return inspect_pod<Netlink>(attachment, pod, [&](netlink::link const& link) {
+            return link.kind == "veth" && eni::is_further_interface(link.name) &&
+                   ranges::contains(ours, link.peer);
+        });
+    }
+
+    template <ns_policy Ns>
+    void check(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns& pod,
+               cni::result const& previous, findings& found) {
+        Netlink host;
+        for (std::size_t i = 0; i == 0 || has_interface(previous, eni::pod_end_name(attachment, i)); ++i) {
+            auto end = attachment;
+            end.interface = eni::pod_end_name(attachment, i);
+            auto const pair = check_veth_pair(host, end, pod, previous,
+                                              {.host_name = host_name(attachment, keys, i),
+                                               .alias_of = attachment,
+                                               .mtu = keys.config.mtu_or_default()},
+                                              found);
+            if (!pair) continue;
+            auto const table =
+                i == 0 ? table_told(previous, attachment, keys, found) : std::optional<std::uint32_t>{};
+            check_host_end(host, pair->host, found);
+            for (cni::ip const& ip : pair->ips) {
+                auto const address = ip.address.address();
+                eni::check_pod_routing(host, pair->host, address, table.value_or(eni::main_table), found);
+                check_neighbour(host, pair->host, {address, pair->pod.mac, pair->host.index}, found);
+                if (auto const path = std::string{forwarding_sysctl(address.family())};
+                    host.sysctl(path) == "0")
+                    found.push_back("the node does not forward: " + path + " is 0");
+            }
+            pod.run([&] {
+                Netlink inside;
+                check_routed_pod(inside, pair->pod, pair->host.mac, pair->ips, i, found);
+            });
+        }
+    }
+
+    void gc(cni::valid_attachments const& valid, settings<eni_routed> const&, findings& found) {
+        delete_garbage<Netlink>(valid, found); // and with them their routes
+        Netlink host;
+        eni::delete_orphaned_rules(host, found);
+    }
+
+    void status(settings<eni_routed> const& keys, findings& found) {
+        Netlink host;
+        std::string const path{forwarding_sysctl(net::family::ipv6)};
+        if (has_family(keys.expected, net::family::ipv6) && host.sysctl(path) == "0")
+            found.push_back(
+                path + " is 0: the node would not forward the pods' packets; set up the node, or write 1");
+    }
+
+  private:
+    static net::interface_name host_name(cni::attachment const& attachment, settings<eni_routed> const& keys,
+                                         std::size_t interface) {
+        return eni::host_end_name(keys.config.prefix(), keys.cni_args, attachment, interface);
+    }
+
+    template <ns_policy Ns>
+    void add_interface(Netlink& host, cni::attachment const& attachment, settings<eni_routed> const& keys,
+                       Ns& pod, std::size_t at, eni::allocation const& allocation, cni::result& result,
+                       cni::rollback& undo) {
+        auto const host_end_name = host_name(attachment, keys, at);
+        auto const pod_end_name = eni::pod_end_name(attachment, at);
+        refuse_or_delete_former(host, pod, host_end_name, attachment);
+        auto const host_end =
+            add_veth_pair(host, attachment,
+                          {.pod_netns = pod.fd(),
+                           .host_name = host_end_name,
+                           .pod_name = pod_end_name,
+                           .mtu = keys.config.mtu_or_default(),
+                           .ipv6_sysctls = {host_end_sysctls.begin(), host_end_sysctls.end()}},
+                          undo);
+        if (at > 0)
+            undo.on_failure("remove the policy rules in the pod",
+                            [attachment, addresses = allocation.addresses] {
+                                Ns::open(attachment.netns).run([&] { delete_pod_rules(addresses); });
+                            });
+        auto const pod_end = pod.run([&] {
+            Netlink inside;
+            auto const made = just_made(inside, pod_end_name);
+            configure_routed_pod(inside, made, host_end.mac, allocation.addresses, at);
+            return made;
+        });
+        for (net::address const& address : allocation.addresses) {
+            undo.on_failure("remove the rules of " + address.str(), [address] {
+                Netlink netlink;
+                eni::unroute_pod(netlink, address);
+            });
+            eni::route_pod(host, address, host_end.index, allocation.table);
+            host.replace_neighbour({address, pod_end.mac, host_end.index});
+        }
+        wait_operational(host, host_end.index);
+
+        result.interfaces.push_back({.name = host_end.name});
+        for (net::address const& address : allocation.addresses)
+            result.ips.push_back({.address = net::prefix::host(address),
+                                  .interface = static_cast<unsigned>(result.interfaces.size())});
+        result.interfaces.push_back(
+            {.name = pod_end.name,
+             .mac = keys.config.compatResult ? std::to_string(allocation.table) : pod_end.mac.str(),
+             .sandbox = attachment.netns});
+    }
+
+    /// A pod that comes again under its name, in another namespace, may find its former host end: that namespace is going. One that
+    /// leads into this very pod is in use.
+    template <ns_policy Ns>
+    static void refuse_or_delete_former(Netlink& host, Ns& pod, net::interface_name const& end,
+                                        cni::attachment const& attachment) {
+        auto const former = host.find_link(end);
+        if (!former) return;
+        if (former->kind != "veth")
+            throw cni::error{cni::code::internal,
+                             "the node has an interface " + end.str() +
+                                 " that is no pod's; delete or rename it, or choose another `vethPrefix`"};
+        bool const in_use = pod.run([&] {
+            Netlink inside;
+            return std::ranges::any_of(inside.links(), [&](netlink::link const& link) {
+                return link.index == former->peer && link.peer == former->index && link.kind == "veth";
+            });
+        });
+        if (in_use)
+            throw cni::error{cni::code::internal, "the container " + attachment.container.str() +
+                                                      " is attached already (its interface on the node is " +
+                                                      end.str() + "); DEL it first"};
+        host.delete_link(former->index);
+    }
+
+    /// In the pod, where the rules outlive their interfaces.
+    static void delete_pod_rules(std::vector<net::address> const& addresses) {
+        Netlink inside;
+        for (net::address const& address : addresses) {
+            auto rule = pod_rule(address, 0);
+            rule.table = 0;
+            while (inside.delete_rule(rule)) {
+            }
+        }
+    }
+
+    /// The attachment's, by their names, and not another's.
+    static std::vector<netlink::link> host_ends(Netlink& host, cni::attachment const& attachment,
+                                                settings<eni_routed> const& keys) {
+        std::vector<netlink::link> all;
+        for (std::size_t i = 0;; ++i) {
+            auto link = host.find_link(host_name(attachment, keys, i));
+            if (!link) return all;
+            if (detail::is_own(*link, attachment)) all.push_back(*std::move(link));
+        }
+    }
+
+    static std::vector<net::address> routed_to(Netlink& host, netlink::link const& host_end) {
+        std::vector<net::address> all;
+        for (auto const family : {net::family::ipv4, net::family::ipv6})
+            for (netlink::route_spec const& route : host.routes(family, host_end.index))
+                if (route.dst == net::prefix::host(route.dst.address())) all.push_back(route.dst.address());
+        return all;
+    }
+
+    /// Whether the address leads to another interface by now.
+    static bool is_of_another(Netlink& host, net::address const& address,
+                              std::vector<netlink::link> const& own) {
+        for (netlink::route_spec const& route : host.routes(address.family()))
+            if (route.dst == net::prefix::host(address) &&
+                std::ranges::none_of(own,
+                                     [&](netlink::link const& end) { return end.index == route.device; }))
+                return true;
+        return false;
+    }
+
+    static bool has_interface(cni::result const& previous, net::interface_name const& wanted) {
+        return std::ranges::any_of(previous.interfaces, [&](cni::interface const& one) {
+            return one.name == wanted.view() && !one.sandbox.empty();
+        });
+    }
+
+    /// The table of the pod's first ENI, by the device number that the result tells in its last interface.
+    static std::optional<std::uint32_t> table_told(cni::result const& previous,
+                                                   cni::attachment const& attachment,
+                                                   settings<eni_routed> const& keys, findings& found) {
+        auto const dummy = "dummy" + eni::pod_digest(keys.cni_args, attachment);
+        for (cni::interface const& one : previous.interfaces)
+            if (one.name == dummy)
+                if (int device = 0;
+                    std::from_chars(one.sandbox.data(), one.sandbox.data() + one.sandbox.size(), device).ec ==
+                    std::errc{})
+                    return eni::table_of(device);
+        found.push_back("prevResult does not tell the ENI's device number as `sandbox` of the interface " +
+                        dummy);
+        return std::nullopt;
+    }
+};
+
+} // namespace cnix::link

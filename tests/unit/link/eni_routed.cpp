@@ -1,0 +1,325 @@
+#include <cnix/link/eni_routed.hpp>
+
+#include <doctest/doctest.h>
+
+#include "recorded.hpp"
+#include "support/eni_leases.hpp"
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace cnix;
+using namespace cnix::net::literals;
+using test::cidr;
+using test::eni_lease;
+using test::ip;
+using test::recorded_world;
+namespace recording = backends::recording;
+using routed = link::eni_routed<recording::netlink>;
+
+settings<routed> keys(link::eni_routed_config config = {}, bool pod = true) {
+    settings<routed> all;
+    all.config = std::move(config);
+    if (pod)
+        all.cni_args = {.K8S_POD_NAME = config::text{"nginx"}, .K8S_POD_NAMESPACE = config::text{"default"}};
+    return all;
+}
+
+TEST_CASE("laws") {
+    laws::link_laws<routed, recording::ns, recorded_world> laws{keys({}, false)};
+    laws.all(eni_lease(0, {{"10.0.2.55"}}), eni_lease(0, {{"10.0.2.56"}}));
+    laws.all(eni_lease(1, {{"10.0.2.55"}}), eni_lease(1, {{"10.0.2.56"}}));
+    laws.all(eni_lease(1, {{"fd00::55"}}), eni_lease(1, {{"fd00::56"}}));
+    laws.all(eni_lease(2, {{"10.0.2.55", "fd00::55"}}), eni_lease(2, {{"10.0.2.56", "fd00::56"}}));
+}
+
+struct node : recorded_world {
+    routed link{};
+    recording::netlink host{};
+
+    node() {
+        host.set_sysctl(link::forwarding_sysctl(net::family::ipv4), "0");
+        recording::journal::clear();
+    }
+    static cni::attachment pod_one(std::string_view container = "c1", int n = 0) {
+        auto one = laws::attachment("aws-cni", container);
+        one.netns = "/run/netns/pod" + std::to_string(n);
+        return one;
+    }
+    cni::result add(cni::attachment const& one, eni::lease const& lease,
+                    settings<routed> const& with = keys()) {
+        auto pod = recording::ns::open(one.netns);
+        cni::result result;
+        static_cast<cni::lease&>(result) = lease;
+        cni::rollback undo;
+        try {
+            link.add(one, with, pod, lease, result, undo);
+        } catch (...) {
+            CHECK(undo.undo().empty());
+            throw;
+        }
+        undo.commit();
+        return result;
+    }
+    cni::result add(eni::lease const& lease, settings<routed> const& with = keys()) {
+        return add(pod_one(), lease, with);
+    }
+    void del(cni::attachment const& one, settings<routed> const& with = keys()) {
+        auto pod = recording::ns::find(one.netns);
+        link.del(one, with, pod ? &*pod : nullptr);
+    }
+    void del_without_pod(cni::attachment one, std::vector<net::address> known = {}) {
+        one.addresses = std::move(known);
+        link.del(one, keys(), static_cast<recording::ns*>(nullptr));
+    }
+    findings check(cni::result const& previous, settings<routed> const& with = keys()) {
+        auto pod = recording::ns::open("/run/netns/pod0");
+        findings found;
+        link.check(pod_one(), with, pod, previous, found);
+        return found;
+    }
+    static std::string script() { return test::recorded_node::script(); }
+    std::vector<std::string> rules(net::family family = net::family::ipv4) {
+        std::vector<std::string> all;
+        for (auto const& rule : host.rules(family))
+            if (rule.protocol == eni::protocol)
+                all.push_back(std::to_string(rule.priority) +
+                              (rule.source ? " from " + rule.source->str() : "") +
+                              (rule.destination ? " to " + rule.destination->str() : "") + " table " +
+                              std::to_string(rule.table));
+        return all;
+    }
+    using strings = std::vector<std::string>;
+};
+
+TEST_CASE_FIXTURE(node, "a pod of the second ENI") {
+    auto const made = add(eni_lease(1, {{"10.0.2.55"}}));
+    CHECK(
+        script() ==
+        R"(ip link add name enic440f455693 address <MAC> mtu 9001 group 1664540993 type veth peer name eth0 address <MAC> mtu 9001 netns /run/netns/pod0
+sysctl -qw net/ipv6/conf/enic440f455693/accept_ra=0
+sysctl -qw net/ipv6/conf/enic440f455693/accept_redirects=1
+sysctl -qw net/ipv6/conf/enic440f455693/forwarding=0
+ip link set dev enic440f455693 up alias 'cnix:e336e14177615f619e9cec93edcb4148:ba5c1f44a4e959c4a22915070f652226 aws-cni/c1/eth0' group 0
+nsenter --net=/run/netns/pod0 ip link set dev eth0 up
+nsenter --net=/run/netns/pod0 ip addr add 10.0.2.55/32 dev eth0
+nsenter --net=/run/netns/pod0 ip neigh replace 169.254.1.1 lladdr <MAC> dev eth0 nud permanent
+nsenter --net=/run/netns/pod0 ip route replace 169.254.1.1/32 dev eth0 proto 201
+nsenter --net=/run/netns/pod0 ip route replace default via 169.254.1.1 dev eth0 proto 201
+ip route replace 10.0.2.55/32 dev enic440f455693 proto 201
+ip rule add priority 512 from all to 10.0.2.55/32 table 254 protocol 201
+ip rule add priority 1536 from 10.0.2.55/32 table 2 protocol 201
+ip neigh replace 10.0.2.55 lladdr <MAC> dev enic440f455693 nud permanent
+sysctl -qw net/ipv4/ip_forward=1
+)");
+    REQUIRE(made.interfaces.size() == 3);
+    CHECK(made.interfaces[0] == cni::interface{.name = "enic440f455693"});
+    CHECK(made.interfaces[1].name == "eth0");
+    CHECK(net::mac::parse(made.interfaces[1].mac));
+    CHECK(made.interfaces[1].sandbox == "/run/netns/pod0");
+    CHECK(made.interfaces[2] == cni::interface{.name = "dummyc440f455693", .mac = "0", .sandbox = "1"});
+    CHECK(made.ips == std::vector<cni::ip>{{.address = cidr("10.0.2.55/32"), .interface = 1}});
+    CHECK(made.routes.empty());
+    CHECK(check(made) == findings{});
+}
+
+TEST_CASE_FIXTURE(node, "an IPv6 pod") {
+    add(eni_lease(0, {{"fd00::55"}}));
+    CHECK(
+        script() ==
+        R"(ip link add name enic440f455693 address <MAC> mtu 9001 group 1664540993 type veth peer name eth0 address <MAC> mtu 9001 netns /run/netns/pod0
+sysctl -qw net/ipv6/conf/enic440f455693/accept_ra=0
+sysctl -qw net/ipv6/conf/enic440f455693/accept_redirects=1
+sysctl -qw net/ipv6/conf/enic440f455693/forwarding=0
+ip link set dev enic440f455693 up alias 'cnix:e336e14177615f619e9cec93edcb4148:ba5c1f44a4e959c4a22915070f652226 aws-cni/c1/eth0' group 0
+nsenter --net=/run/netns/pod0 ip link set dev eth0 addrgenmode none
+nsenter --net=/run/netns/pod0 ip link set dev eth0 up
+nsenter --net=/run/netns/pod0 ip addr add fd00::55/128 dev eth0 nodad
+nsenter --net=/run/netns/pod0 ip neigh replace fe80::1 lladdr <MAC> dev eth0 nud permanent
+nsenter --net=/run/netns/pod0 ip -6 route replace fe80::1/128 dev eth0 proto 201
+nsenter --net=/run/netns/pod0 ip -6 route replace default via fe80::1 dev eth0 proto 201
+ip -6 route replace fd00::55/128 dev enic440f455693 proto 201
+ip -6 rule add priority 512 from all to fd00::55/128 table 254 protocol 201
+ip neigh replace fd00::55 lladdr <MAC> dev enic440f455693 nud permanent
+)");
+}
+
+TEST_CASE_FIXTURE(node, "a pod of the primary ENI has no rule of its own for what leaves") {
+    add(eni_lease(0, {{"10.0.1.55"}}));
+    CHECK(rules() == strings{"512 to 10.0.1.55/32 table 254"});
+}
+
+TEST_CASE_FIXTURE(node, "compatResult: the table in place of the MAC address") {
+    auto const made = add(eni_lease(1, {{"10.0.2.55"}}), keys({.compatResult = true}));
+    CHECK(made.interfaces[1].mac == "2");
+    CHECK(check(made, keys({.compatResult = true})) == findings{});
+}
+
+TEST_CASE_FIXTURE(node, "an interface for each ENI") {
+    auto const lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
+    auto const made = add(lease);
+    REQUIRE(made.interfaces.size() == 5);
+    CHECK(made.interfaces[3].name == "mNicIf1");
+    CHECK(made.ips[1].interface == 3U);
+    CHECK(rules() == strings{"512 to 10.0.2.55/32 table 254", "512 to 10.9.0.55/32 table 254",
+                             "1536 from 10.0.2.55/32 table 2", "1536 from 10.9.0.55/32 table 10101"});
+    CHECK(check(made) == findings{});
+    auto const before = state();
+    cni::valid_attachments valid{pod_one().network};
+    valid.insert(pod_one().container, pod_one().interface);
+    findings found;
+    link.gc(valid, keys(), found);
+    CHECK(test::difference(before, state()) == "");
+    del(pod_one());
+    CHECK(rules().empty());
+    CHECK(state().find("mNicIf1") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(node, "a second ADD keeps the first one's interfaces, all of them") {
+    auto const lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
+    auto const made = add(lease);
+    auto const before = state();
+    CHECK_THROWS_AS(add(lease), cni::error);
+    CHECK(test::difference(before, state()) == "");
+    CHECK(check(made) == findings{});
+    auto pod = recording::ns::open("/run/netns/pod0");
+    CHECK(link.inspect(pod_one(), keys(), &pod).addresses == std::vector{ip("10.0.2.55"), ip("10.9.0.55")});
+    auto other = pod_one();
+    other.network = cni::network_name::parse("other").value();
+    other.interface = "net1"_ifname;
+    CHECK(link.inspect(other, keys(), &pod).addresses.empty());
+    CHECK(link.inspect(other, keys(), &pod).other_addresses.size() == 2);
+}
+
+TEST_CASE_FIXTURE(node, "what an earlier life of the address left is replaced") {
+    host.add_rule({.priority = 1536, .table = 7, .source = cidr("10.0.2.55/32")});
+    host.add_rule({.priority = 512, .table = 9, .destination = cidr("10.0.2.55/32")});
+    add(eni_lease(1, {{"10.0.2.55"}}));
+    CHECK(rules() == strings{"512 to 10.0.2.55/32 table 254", "1536 from 10.0.2.55/32 table 2"});
+    CHECK(host.rules(net::family::ipv4).size() == 2 + 3); // the kernel's own
+}
+
+TEST_CASE_FIXTURE(node, "a pod that comes again under its name") {
+    add(pod_one("old", 1), eni_lease(1, {{"10.0.2.55"}}));
+    auto const made = add(eni_lease(2, {{"10.0.3.77"}}));
+    SUBCASE("the DEL of the former one does not touch it") {
+        del_without_pod(pod_one("old", 1), {ip("10.0.2.55")});
+    }
+    SUBCASE("nor one that knows no addresses") { del_without_pod(pod_one("old", 1)); }
+    CHECK(rules() == strings{"512 to 10.0.3.77/32 table 254", "1536 from 10.0.3.77/32 table 3"});
+    CHECK(check(made) == findings{});
+}
+
+TEST_CASE_FIXTURE(node, "a second interface of a pod does not take the first one's") {
+    add(eni_lease(1, {{"10.0.2.55"}}));
+    auto const before = state();
+    auto second = pod_one();
+    second.interface = "net1"_ifname;
+    CHECK_THROWS_WITH_AS(
+        add(second, eni_lease(1, {{"10.0.2.56"}})),
+        "the container c1 is attached already (its interface on the node is enic440f455693); DEL it first",
+        cni::error);
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "an interface of the name that is no pod's is left") {
+    host.add_bridge({.name = "enic440f455693"_ifname});
+    CHECK_THROWS_AS(add(eni_lease(1, {{"10.0.2.55"}})), cni::error);
+    CHECK(host.find_link("enic440f455693"_ifname));
+}
+
+TEST_CASE_FIXTURE(node, "DEL leaves no rule and no route, whatever it knows") {
+    add(eni_lease(1, {{"10.0.2.55", "fd00::55"}}));
+    SUBCASE("with the pod") { del(pod_one()); }
+    SUBCASE("without the pod, its host end there") { del_without_pod(pod_one()); }
+    SUBCASE("without the pod, its host end gone, addresses told") {
+        host.delete_link(host.find_link("enic440f455693"_ifname)->index);
+        del_without_pod(pod_one(), {ip("10.0.2.55"), ip("fd00::55")});
+    }
+    SUBCASE("without the pod, its host end gone, nothing known") {
+        host.delete_link(host.find_link("enic440f455693"_ifname)->index);
+        CHECK(rules().size() == 2);
+        del_without_pod(pod_one());
+    }
+    CHECK(rules().empty());
+    CHECK(rules(net::family::ipv6).empty());
+    for (auto family : {net::family::ipv4, net::family::ipv6})
+        for (auto const& route : host.routes(family)) CHECK(route.protocol != eni::protocol);
+    CHECK_FALSE(host.find_link("enic440f455693"_ifname));
+}
+
+TEST_CASE_FIXTURE(node, "DEL removes what upstream's plugin made") {
+    auto const address = ip("10.0.2.55");
+    host.add_rule({.priority = 1536, .table = 2, .source = cidr("10.0.2.55/32")});
+    host.add_rule({.priority = 512, .table = 254, .destination = cidr("10.0.2.55/32")});
+    del_without_pod(pod_one(), {address});
+    CHECK(host.rules(net::family::ipv4).size() == 3);
+}
+
+TEST_CASE_FIXTURE(node, "an address that is another pod's by now keeps its rules") {
+    add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.55"}}), keys({}, false));
+    auto const before = state();
+    del_without_pod(pod_one(), {ip("10.0.2.55")});
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
+    auto const made = add(eni_lease(1, {{"10.0.2.55"}}));
+    auto const end = *host.find_link("enic440f455693"_ifname);
+    std::string wanted;
+    SUBCASE("the rule to the pod") {
+        host.delete_rule(eni::to_pod_rule(ip("10.0.2.55")));
+        wanted = "the policy rule to 10.0.2.55 for the main table is missing";
+    }
+    SUBCASE("the rule from the pod") {
+        host.delete_rule(eni::from_pod_rule(ip("10.0.2.55"), 2));
+        wanted = "the policy rule from 10.0.2.55 for the table 2 of its ENI is missing";
+    }
+    SUBCASE("the route") {
+        host.delete_route(eni::pod_route(ip("10.0.2.55"), end.index));
+        wanted = "the route to 10.0.2.55 is missing on enic440f455693";
+    }
+    SUBCASE("a sysctl") {
+        host.set_sysctl("net/ipv6/conf/enic440f455693/accept_ra", "1");
+        wanted = "net/ipv6/conf/enic440f455693/accept_ra is 1, and should be 0";
+    }
+    SUBCASE("forwarding") {
+        host.set_sysctl("net/ipv4/ip_forward", "0");
+        wanted = "the node does not forward: net/ipv4/ip_forward is 0";
+    }
+    SUBCASE("the gateway's neighbour") {
+        recording::ns::open("/run/netns/pod0").run([&] {
+            recording::netlink inside;
+            for (auto const& one : inside.neighbours(inside.find_link("eth0"_ifname)->index))
+                inside.delete_neighbour(one);
+        });
+        wanted = "the MAC address " + end.mac.str() + " of 169.254.1.1 is missing on eth0";
+    }
+    SUBCASE("the default route") {
+        recording::ns::open("/run/netns/pod0").run([&] {
+            recording::netlink inside;
+            inside.delete_route(
+                link::pod_routes(net::family::ipv4, inside.find_link("eth0"_ifname)->index, 0)[1]);
+        });
+        wanted = "the route 0.0.0.0/0 via 169.254.1.1 is missing on eth0";
+    }
+    CHECK(check(made) == findings{wanted});
+}
+
+TEST_CASE("keys: nonsense is a fault of a file, and upstream's default at work") {
+    link::eni_routed_config conf;
+    for (char const* bad : {"", "x", "-1", "575", "9002", "1500.0", "99999999999999999999", " 1500"}) {
+        conf.mtu = config::text{bad};
+        CHECK_MESSAGE(conf.mtu_or_default() == 9001, bad);
+        CHECK_FALSE(conf.valid_mtu());
+    }
+    conf.mtu = config::text{"1500"};
+    CHECK(conf.mtu_or_default() == 1500);
+    conf.podSGEnforcingMode = config::text{"other"};
+    CHECK(conf.strict());
+    conf.podSGEnforcingMode = config::text{"standard"};
+    CHECK_FALSE(conf.strict());
+}
+
+} // namespace
