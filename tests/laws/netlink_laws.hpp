@@ -260,6 +260,46 @@ template <class Fixture> void link_laws() {
     }
 }
 
+/// Skipped by name where the kernel has no VLANs.
+template <class Fixture> void vlan_laws() {
+    Fixture here;
+    auto& host = here.host;
+    host.add_veth({.host = {.name = "v"_ifname}, .peer = {.name = "w"_ifname}});
+    auto const on = host.find_link("v"_ifname)->index;
+    netlink::vlan_spec const vlan{.name = "v.7"_ifname, .on = on, .id = 7, .mac = mac("02:00:00:00:00:07")};
+    try {
+        host.add_vlan(vlan);
+    } catch (std::system_error const& e) {
+        if (e.code() != std::errc::operation_not_supported) throw;
+        MESSAGE("skipped: this kernel has no VLAN interfaces (CONFIG_VLAN_8021Q)");
+        return;
+    }
+    auto const made = host.find_link("v.7"_ifname);
+    REQUIRE(made);
+    CHECK(made->kind == "vlan");
+    CHECK(made->vlan == 7);
+    CHECK(made->peer == on);
+    CHECK(made->mac == mac("02:00:00:00:00:07"));
+    CHECK_FALSE(made->up);
+    CHECK(error_of([&] { host.add_vlan(vlan); }) == EEXIST);
+    auto other = vlan;
+    other.name = "other"_ifname;
+    CHECK(error_of([&] { host.add_vlan(other); }) == EEXIST);
+    other.id = 4095;
+    CHECK(error_of([&] { host.add_vlan(other); }) == ERANGE);
+    other.id = 8;
+    other.mac.reset();
+    host.add_vlan(other);
+    CHECK(host.find_link("other"_ifname)->mac == host.find_link(on)->mac);
+    other.on = 4711;
+    other.name = "third"_ifname;
+    CHECK(error_of([&] { host.add_vlan(other); }) == ENODEV);
+    CHECK(host.delete_link(made->index));
+    CHECK_FALSE(host.find_link("v.7"_ifname));
+    CHECK(host.delete_link(on));
+    CHECK_FALSE_MESSAGE(host.find_link("other"_ifname), "a VLAN goes with what it is on");
+}
+
 template <class Fixture> void port_laws() {
     Fixture here;
     auto& host = here.host;

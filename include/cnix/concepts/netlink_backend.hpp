@@ -28,10 +28,12 @@ struct link {
     bool operational = false;
     bool promiscuous = false; ///< IFF_PROMISC
     netlink::index master = 0;
-    netlink::index peer = 0;     ///< IFLA_LINK: of a veth, its other end's index in that end's namespace
+    /// IFLA_LINK: of a veth, its other end's index in that end's namespace; of a VLAN, the interface that it is on.
+    netlink::index peer = 0;
     std::string alias{};         ///< IFLA_IFALIAS
     std::uint32_t group = 0;     ///< IFLA_GROUP
     bool vlan_filtering = false; ///< of a bridge: IFLA_BR_VLAN_FILTERING
+    std::uint16_t vlan = 0;      ///< of an interface of kind "vlan": its ID (IFLA_VLAN_ID)
 };
 
 /// A bridge to be made.
@@ -61,6 +63,14 @@ struct veth_spec {
     std::uint32_t mtu = 0;     ///< of both ends; 0: the kernel's choice
     netlink::index master = 0; ///< of the host end
     bool host_up = true;       ///< the peer cannot be created up (ENOTCONN, drivers/net/veth.c)
+};
+
+/// A VLAN (802.1Q) on an interface, to be made; it is down.
+struct vlan_spec {
+    net::interface_name name;
+    netlink::index on = 0;         ///< the interface that tagged frames come by; without it the VLAN goes
+    std::uint16_t id = 0;          ///< 1 to 4094
+    std::optional<net::mac> mac{}; ///< absent: that of the interface
 };
 
 /// Only what is given is changed, in one message; addr_gen_mode before `up`, in its own, as the kernel would
@@ -181,16 +191,17 @@ concept netlink_backend =
     requires(Netlink netlink, netlink::index index, net::interface_name const& name,
              net::prefix const& prefix, std::string_view path, std::string_view text,
              netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
-             netlink::link_change const& change, netlink::bridge_port const& port,
-             netlink::port_vlan const& vlan, netlink::address_spec const& address,
-             netlink::route_spec const& route, netlink::rule_spec const& rule,
-             netlink::neighbour_spec const& neighbour, net::family family) {
+             netlink::vlan_spec const& tagged, netlink::link_change const& change,
+             netlink::bridge_port const& port, netlink::port_vlan const& vlan,
+             netlink::address_spec const& address, netlink::route_spec const& route,
+             netlink::rule_spec const& rule, netlink::neighbour_spec const& neighbour, net::family family) {
         // links
         { netlink.find_link(name) } -> std::same_as<std::optional<netlink::link>>;
         { netlink.find_link(index) } -> std::same_as<std::optional<netlink::link>>;
         { netlink.links() } -> std::same_as<std::vector<netlink::link>>;
         { netlink.add_bridge(bridge) } -> std::same_as<void>;
         { netlink.add_veth(veth) } -> std::same_as<void>;
+        { netlink.add_vlan(tagged) } -> std::same_as<void>; // operation_not_supported without 8021q
         { netlink.change_link(index, change) } -> std::same_as<void>;
         { netlink.delete_link(index) } -> std::same_as<bool>;
         // bridge ports
@@ -261,6 +272,7 @@ struct netlink {
     std::vector<cnix::netlink::link> links();
     void add_bridge(cnix::netlink::bridge_spec const&);
     void add_veth(cnix::netlink::veth_spec const&);
+    void add_vlan(cnix::netlink::vlan_spec const&);
     void change_link(index, cnix::netlink::link_change const&);
     bool delete_link(index);
     std::optional<cnix::netlink::bridge_port> port(index);

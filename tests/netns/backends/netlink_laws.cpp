@@ -20,6 +20,7 @@ using real = test::real_kernel;
 } // namespace
 
 TEST_CASE("links") { test::link_laws<real>(); }
+TEST_CASE("VLANs") { test::vlan_laws<real>(); }
 TEST_CASE("bridge ports") { test::port_laws<real>(); }
 TEST_CASE("addresses") { test::address_laws<real>(); }
 TEST_CASE("IPv4 routes") { test::route_laws<real>(test::ipv4_routes); }

@@ -29,6 +29,7 @@ std::string last() { return lines().empty() ? "" : lines().back(); }
 } // namespace
 
 TEST_CASE("links") { test::link_laws<fake>(); }
+TEST_CASE("VLANs") { test::vlan_laws<fake>(); }
 TEST_CASE("bridge ports") { test::port_laws<fake>(); }
 TEST_CASE("addresses") { test::address_laws<fake>(); }
 TEST_CASE("IPv4 routes") { test::route_laws<fake>(test::ipv4_routes); }

@@ -30,6 +30,7 @@ class libnl {
     std::vector<netlink::link> links() { return rtnl::links(sock_); }
     void add_bridge(netlink::bridge_spec const& bridge) { rtnl::add_bridge(sock_, bridge); }
     void add_veth(netlink::veth_spec const& veth) { rtnl::add_veth(sock_, veth); }
+    void add_vlan(netlink::vlan_spec const& vlan) { rtnl::add_vlan(sock_, vlan); }
     void change_link(netlink::index index, netlink::link_change const& change) {
         rtnl::change_link(sock_, index, change);
     }

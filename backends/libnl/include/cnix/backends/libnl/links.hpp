@@ -48,6 +48,8 @@ inline netlink::link to_link(nl_msg* received) {
         link.vlan_filtering =
             attributes<IFLA_BR_MAX>::in(info[IFLA_INFO_DATA]).number<std::uint8_t>(IFLA_BR_VLAN_FILTERING) !=
             0;
+    if (link.kind == "vlan")
+        link.vlan = attributes<IFLA_VLAN_MAX>::in(info[IFLA_INFO_DATA]).number<std::uint16_t>(IFLA_VLAN_ID);
     return link;
 }
 
@@ -117,6 +119,21 @@ inline void add_veth(socket& sock, netlink::veth_spec const& veth) {
     });
     sock.change(question, [&] {
         return "add the veth \"" + veth.host.name.str() + "\" with its peer \"" + veth.peer.name.str() + '"';
+    });
+}
+
+inline void add_vlan(socket& sock, netlink::vlan_spec const& vlan) {
+    request question{RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{}};
+    question.text(IFLA_IFNAME, vlan.name);
+    question.number(IFLA_LINK, vlan.on);
+    if (vlan.mac) question.mac(IFLA_ADDRESS, *vlan.mac);
+    question.nest(IFLA_LINKINFO, [&] {
+        question.text(IFLA_INFO_KIND, "vlan");
+        question.nest(IFLA_INFO_DATA, [&] { question.u16(IFLA_VLAN_ID, vlan.id); });
+    });
+    sock.change(question, [&] {
+        return "add the VLAN " + std::to_string(vlan.id) + " \"" + vlan.name.str() + "\" on " +
+               interface_text(sock, vlan.on);
     });
 }
 

@@ -37,6 +37,7 @@ class request {
     }
 
     void u8(int type, std::uint8_t value) { put(type, &value, sizeof value); }
+    void u16(int type, std::uint16_t value) { put(type, &value, sizeof value); }
     void u32(int type, std::uint32_t value) { put(type, &value, sizeof value); }
     /// An interface's index, or a descriptor: the kernel's attributes for them are 32 bits wide.
     void number(int type, int value) { put(type, &value, sizeof value); }

@@ -56,6 +56,13 @@ inline std::string add_veth(network_namespace& space, nl::veth_spec const& veth,
     return line;
 }
 
+inline std::string add_vlan(network_namespace& space, nl::vlan_spec const& vlan) {
+    std::string line =
+        "ip link add link " + name_of(space, vlan.on) + " name " + recording::quoted(vlan.name);
+    if (vlan.mac) line += " address " + vlan.mac->str();
+    return line + " type vlan id " + std::to_string(vlan.id);
+}
+
 /// The address generation mode has a command of its own: in one with `up`, the kernel would look at it too
 /// late.
 inline std::vector<std::string> change_link(network_namespace& space, nl::index index,

@@ -129,6 +129,10 @@ class kernel {
         });
         space.interfaces.erase(index);
         if (entry.peer_namespace != nullptr) remove(*entry.peer_namespace, entry.peer);
+        std::vector<nl::index> tagged;
+        for (auto const& [other, on_it] : space.interfaces)
+            if (on_it.link.kind == "vlan" && on_it.peer == index) tagged.push_back(other);
+        for (nl::index other : tagged) remove(space, other);
     }
 
     /// 0 releases.

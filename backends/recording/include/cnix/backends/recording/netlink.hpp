@@ -82,6 +82,28 @@ class netlink {
              {commands::delete_link(veth.host.name.view())});
     }
 
+    void add_vlan(nl::vlan_spec const& vlan) {
+        std::string const what =
+            "add the VLAN " + std::to_string(vlan.id) + " \"" + vlan.name.str() + "\" on " + named(vlan.on);
+        faults::call(what);
+        interface const* const on = space_->find(vlan.on);
+        if (on == nullptr) sys::throw_errno(ENODEV, what);
+        if (vlan.id == 0 || vlan.id > 4094) sys::throw_errno(ERANGE, what);
+        check_new(*space_, vlan.name, vlan.mac, 0, what);
+        for (auto const& [index, other] : space_->interfaces)
+            if (other.link.kind == "vlan" && other.peer == vlan.on && other.link.vlan == vlan.id)
+                sys::throw_errno(EEXIST, what);
+        interface made;
+        made.link.name = vlan.name;
+        made.link.kind = "vlan";
+        made.link.vlan = vlan.id;
+        made.link.mac = vlan.mac.value_or(on->link.mac);
+        made.link.mtu = on->link.mtu;
+        made.peer = vlan.on;
+        kernel::self().add(*space_, made);
+        note(commands::add_vlan(*space_, vlan), {commands::delete_link(vlan.name.view())});
+    }
+
     void change_link(nl::index index, nl::link_change const& change) {
         std::string const what = "set " + named(index);
         faults::call(what);
