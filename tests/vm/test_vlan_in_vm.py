@@ -10,10 +10,29 @@ import pytest
 HERE = Path(__file__).resolve().parent
 
 
+def missing_tools():
+    return [tool for tool in ("qemu-system-x86_64", "busybox", "xz") if shutil.which(tool) is None]
+
+
+@pytest.mark.slow
+def test_branch_eni(request):
+    """The VLAN interfaces of netlink, and pods with a branch ENI."""
+    if missing := missing_tools():
+        pytest.skip(f"{', '.join(missing)} not installed (scripts/setup --vm)")
+    tests = request.config.option.plugins_dir.resolve().parent / "tests"
+    command = " && ".join(str(tests / name) for name in ("netns_backends_netlink_laws", "netns_link_eni_routed"))
+    done = subprocess.run([HERE / "run", "--timeout", "300", "--", "bash", "-c", command], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=400)
+    if done.returncode == 125 and "cannot unpack the kernel" in done.stderr:
+        pytest.skip("Debian's kernel package cannot be fetched")
+    report = done.stdout + done.stderr
+    assert done.returncode == 0, report
+    assert "skipped: this kernel has no VLAN" not in report, report
+
+
 @pytest.mark.slow
 def test_vlan(request, tmp_path):
-    missing = [tool for tool in ("qemu-system-x86_64", "busybox", "xz") if shutil.which(tool) is None]
-    if missing:
+    if missing := missing_tools():
         pytest.skip(f"{', '.join(missing)} not installed (scripts/setup --vm)")
     probe = subprocess.run(["ip", "link", "add", "vlan-probe", "type", "bridge", "vlan_filtering", "1"], capture_output=True)
     if probe.returncode == 0:

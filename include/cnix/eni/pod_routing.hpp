@@ -40,8 +40,6 @@ inline netlink::rule_spec from_pod_rule(net::address const& pod, std::uint32_t t
             .protocol = protocol};
 }
 
-namespace detail {
-
 /// Deletes every rule of that priority for those packets, whoever made it and whatever table it looks up.
 template <netlink_backend Netlink> void delete_rules(Netlink& host, netlink::rule_spec rule) {
     rule.table = 0;
@@ -60,24 +58,22 @@ template <netlink_backend Netlink> void replace_rule(Netlink& host, netlink::rul
     }
 }
 
-} // namespace detail
-
 /// Leads packets to and from the address: to it over `host_end`; from it by the table of its ENI. What an earlier life of the
 /// address left is replaced.
 template <netlink_backend Netlink>
 void route_pod(Netlink& host, net::address const& pod, netlink::index host_end, std::uint32_t table) {
     host.replace_route(pod_route(pod, host_end));
-    detail::replace_rule(host, to_pod_rule(pod));
+    replace_rule(host, to_pod_rule(pod));
     if (table != main_table)
-        detail::replace_rule(host, from_pod_rule(pod, table));
+        replace_rule(host, from_pod_rule(pod, table));
     else
-        detail::delete_rules(host, from_pod_rule(pod, table));
+        delete_rules(host, from_pod_rule(pod, table));
 }
 
 /// Removes what route_pod made, and what upstream's plugin did. Nothing left is no error.
 template <netlink_backend Netlink> void unroute_pod(Netlink& host, net::address const& pod) {
-    detail::delete_rules(host, to_pod_rule(pod));
-    detail::delete_rules(host, from_pod_rule(pod, main_table));
+    delete_rules(host, to_pod_rule(pod));
+    delete_rules(host, from_pod_rule(pod, main_table));
     auto route = pod_route(pod, 0);
     route.protocol = 0;
     while (host.delete_route(route)) {

@@ -3,12 +3,15 @@
 #include <cnix/eni/lease.hpp>
 #include <cnix/eni/pod.hpp>
 #include <cnix/eni/pod_routing.hpp>
+#include <cnix/link/eni_routed/branch.hpp>
 #include <cnix/link/eni_routed/config.hpp>
 #include <cnix/link/eni_routed/pod_end.hpp>
 #include <cnix/link/forwarding.hpp>
 #include <cnix/link/veth_pair.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,14 +43,15 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         auto const count = std::max<std::size_t>(leased.allocations.size(), 1); // none: layer 2 only
         for (std::size_t i = 0; i < count; ++i)
             add_interface(host, attachment, keys, pod, i,
-                          i < leased.allocations.size() ? leased.allocations[i] : eni::allocation{}, result,
-                          undo);
+                          i < leased.allocations.size() ? leased.allocations[i] : eni::allocation{},
+                          leased.branch, result, undo);
         if (has_family(result.ips, net::family::ipv4))
             ensure_sysctl(host, std::string{forwarding_sysctl(net::family::ipv4)}, "1");
         int const device = leased.allocations.empty() ? 0 : leased.allocations.front().device_number;
-        result.interfaces.push_back({.name = "dummy" + eni::pod_digest(keys.cni_args, attachment),
-                                     .mac = "0",
-                                     .sandbox = std::to_string(device)});
+        auto const dummy = dummy_name(attachment, keys);
+        result.interfaces.push_back(
+            leased.branch ? cni::interface{.name = dummy, .mac = std::to_string(leased.branch->vlan)}
+                          : cni::interface{.name = dummy, .mac = "0", .sandbox = std::to_string(device)});
     }
 
     template <ns_policy Ns>
@@ -58,15 +62,18 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         for (netlink::link const& end : ends)
             for (net::address const& address : routed_to(host, end))
                 if (!ranges::contains(addresses, address)) addresses.push_back(address);
+        auto const first = host_name(attachment, keys, 0);
+        auto const strict = host_name(attachment, keys, 0, strict_prefix);
+        auto const vlans = branches_of(host, {first.str(), strict.str()}, addresses);
         for (net::address const& address : addresses)
             if (!is_of_another(host, address, ends)) eni::unroute_pod(host, address);
         if (pod) pod->run([&] { delete_pod_rules(addresses); });
-        auto const first = host_name(attachment, keys, 0);
+        delete_branches(host, attachment, vlans);
         delete_veth_pair<Netlink>(attachment, pod, first);
         for (netlink::link const& end : ends)
             if (end.name != first.view()) host.delete_link(end.index);
         findings failed;
-        eni::delete_orphaned_rules(host, failed);
+        delete_orphans(host, failed);
         if (!failed.empty()) throw cni::error{cni::code::internal, failed.front()};
     }
 
@@ -89,18 +96,21 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         for (std::size_t i = 0; i == 0 || has_interface(previous, eni::pod_end_name(attachment, i)); ++i) {
             auto end = attachment;
             end.interface = eni::pod_end_name(attachment, i);
+            auto const told = i == 0 ? told_by(previous, attachment, keys, found) : told_eni{};
+            auto const prefix = told.vlan != 0 && keys.config.strict() ? strict_prefix : keys.config.prefix();
             auto const pair = check_veth_pair(host, end, pod, previous,
-                                              {.host_name = host_name(attachment, keys, i),
+                                              {.host_name = host_name(attachment, keys, i, prefix),
                                                .alias_of = attachment,
                                                .mtu = keys.config.mtu_or_default()},
                                               found);
             if (!pair) continue;
-            auto const table =
-                i == 0 ? table_told(previous, attachment, keys, found) : std::optional<std::uint32_t>{};
             check_host_end(host, pair->host, found);
             for (cni::ip const& ip : pair->ips) {
                 auto const address = ip.address.address();
-                eni::check_pod_routing(host, pair->host, address, table.value_or(eni::main_table), found);
+                if (told.vlan != 0)
+                    check_branch(host, pair->host, address, told.vlan, keys.config.strict(), found);
+                else
+                    eni::check_pod_routing(host, pair->host, address, told.table, found);
                 check_neighbour(host, pair->host, {address, pair->pod.mac, pair->host.index}, found);
                 if (auto const path = std::string{forwarding_sysctl(address.family())};
                     host.sysctl(path) == "0")
@@ -116,7 +126,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     void gc(cni::valid_attachments const& valid, settings<eni_routed> const&, findings& found) {
         delete_garbage<Netlink>(valid, found); // and with them their routes
         Netlink host;
-        eni::delete_orphaned_rules(host, found);
+        delete_orphans(host, found);
     }
 
     void status(settings<eni_routed> const& keys, findings& found) {
@@ -128,16 +138,34 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     }
 
   private:
+    /// What the host end's name begins with where a branch ENI's rules are strict.
+    static constexpr std::string_view strict_prefix = "vlan";
+
+    static net::interface_name host_name(cni::attachment const& attachment, settings<eni_routed> const& keys,
+                                         std::size_t interface, std::string_view prefix) {
+        return eni::host_end_name(prefix, keys.cni_args, attachment, interface);
+    }
     static net::interface_name host_name(cni::attachment const& attachment, settings<eni_routed> const& keys,
                                          std::size_t interface) {
-        return eni::host_end_name(keys.config.prefix(), keys.cni_args, attachment, interface);
+        return host_name(attachment, keys, interface, keys.config.prefix());
+    }
+    /// Of the interface that the result tells the ENI by.
+    static std::string dummy_name(cni::attachment const& attachment, settings<eni_routed> const& keys) {
+        return "dummy" + eni::pod_digest(keys.cni_args, attachment);
+    }
+
+    static void delete_orphans(Netlink& host, findings& found) {
+        eni::delete_orphaned_rules(host, found);
+        delete_orphaned_branch_rules(host, found);
     }
 
     template <ns_policy Ns>
     void add_interface(Netlink& host, cni::attachment const& attachment, settings<eni_routed> const& keys,
-                       Ns& pod, std::size_t at, eni::allocation const& allocation, cni::result& result,
-                       cni::rollback& undo) {
-        auto const host_end_name = host_name(attachment, keys, at);
+                       Ns& pod, std::size_t at, eni::allocation const& allocation,
+                       std::optional<eni::branch> const& branch, cni::result& result, cni::rollback& undo) {
+        bool const strict = branch && keys.config.strict();
+        auto const host_end_name =
+            host_name(attachment, keys, at, strict ? strict_prefix : keys.config.prefix());
         auto const pod_end_name = eni::pod_end_name(attachment, at);
         refuse_or_delete_former(host, pod, host_end_name, attachment);
         auto const host_end =
@@ -159,19 +187,30 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
             configure_routed_pod(inside, made, host_end.mac, allocation.addresses, at);
             return made;
         });
+        if (branch) {
+            for (auto const family : {net::family::ipv4, net::family::ipv6}) // of a former pod
+                eni::delete_rules(host, branch_rule(family, host_end_name, 0));
+            add_branch(host, attachment, *branch, undo);
+        }
         for (net::address const& address : allocation.addresses) {
+            host.replace_neighbour({address, pod_end.mac, host_end.index});
+            if (strict) {
+                route_pod_strictly(host, address, *branch, host_end, undo);
+                continue;
+            }
             undo.on_failure("remove the rules of " + address.str(), [address] {
                 Netlink netlink;
                 eni::unroute_pod(netlink, address);
             });
-            eni::route_pod(host, address, host_end.index, allocation.table);
-            host.replace_neighbour({address, pod_end.mac, host_end.index});
+            eni::route_pod(host, address, host_end.index,
+                           branch ? eni::table_of_branch(branch->vlan) : allocation.table);
         }
         wait_operational(host, host_end.index);
 
         result.interfaces.push_back({.name = host_end.name});
         for (net::address const& address : allocation.addresses)
             result.ips.push_back({.address = net::prefix::host(address),
+                                  .gateway = branch ? std::optional{branch->gateway} : std::nullopt,
                                   .interface = static_cast<unsigned>(result.interfaces.size())});
         result.interfaces.push_back(
             {.name = pod_end.name,
@@ -214,17 +253,6 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         }
     }
 
-    /// The attachment's, by their names, and not another's.
-    static std::vector<netlink::link> host_ends(Netlink& host, cni::attachment const& attachment,
-                                                settings<eni_routed> const& keys) {
-        std::vector<netlink::link> all;
-        for (std::size_t i = 0;; ++i) {
-            auto link = host.find_link(host_name(attachment, keys, i));
-            if (!link) return all;
-            if (detail::is_own(*link, attachment)) all.push_back(*std::move(link));
-        }
-    }
-
     static std::vector<net::address> routed_to(Netlink& host, netlink::link const& host_end) {
         std::vector<net::address> all;
         for (auto const family : {net::family::ipv4, net::family::ipv6})
@@ -250,20 +278,43 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         });
     }
 
-    /// The table of the pod's first ENI, by the device number that the result tells in its last interface.
-    static std::optional<std::uint32_t> table_told(cni::result const& previous,
-                                                   cni::attachment const& attachment,
-                                                   settings<eni_routed> const& keys, findings& found) {
-        auto const dummy = "dummy" + eni::pod_digest(keys.cni_args, attachment);
-        for (cni::interface const& one : previous.interfaces)
-            if (one.name == dummy)
-                if (int device = 0;
-                    std::from_chars(one.sandbox.data(), one.sandbox.data() + one.sandbox.size(), device).ec ==
-                    std::errc{})
-                    return eni::table_of(device);
+    /// What the result tells of the pod's ENI.
+    struct told_eni {
+        std::uint32_t table = eni::main_table;
+        std::uint16_t vlan = 0; ///< of a branch ENI; 0: it has none
+    };
+    static told_eni told_by(cni::result const& previous, cni::attachment const& attachment,
+                            settings<eni_routed> const& keys, findings& found) {
+        auto const number = [](std::string const& text) {
+            int value = -1;
+            std::from_chars(text.data(), text.data() + text.size(), value);
+            return value;
+        };
+        auto const dummy = dummy_name(attachment, keys);
+        for (cni::interface const& one : previous.interfaces) {
+            if (one.name != dummy) continue;
+            if (int const vlan = number(one.mac); vlan > 0 && vlan < 4095)
+                return {.table = eni::main_table, .vlan = static_cast<std::uint16_t>(vlan)};
+            if (int const device = number(one.sandbox); device >= 0) return {.table = eni::table_of(device)};
+        }
         found.push_back("prevResult does not tell the ENI's device number as `sandbox` of the interface " +
                         dummy);
-        return std::nullopt;
+        return {};
+    }
+
+    /// The attachment's, by their names, and not another's.
+    static std::vector<netlink::link> host_ends(Netlink& host, cni::attachment const& attachment,
+                                                settings<eni_routed> const& keys) {
+        std::vector<netlink::link> all;
+        auto const take = [&](net::interface_name const& name) {
+            auto link = host.find_link(name);
+            if (link && detail::is_own(*link, attachment)) all.push_back(*link);
+            return link.has_value();
+        };
+        take(host_name(attachment, keys, 0, strict_prefix));
+        for (std::size_t i = 0; take(host_name(attachment, keys, i)); ++i) {
+        }
+        return all;
     }
 };
 

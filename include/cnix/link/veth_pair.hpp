@@ -171,12 +171,13 @@ void delete_veth_pair(cni::attachment const& attachment, Ns* pod) {
     delete_veth_pair<Netlink>(attachment, pod, host_interface_name(attachment));
 }
 
-/// For gc: deletes the network's pairs that are not valid. What cannot be deleted is a finding.
+/// For gc: deletes the network's pairs that are not valid, and VLAN interfaces with the alias of such a pair's host end. What
+/// cannot be deleted is a finding.
 template <netlink_backend Netlink>
 void delete_garbage(cni::valid_attachments const& valid, std::vector<std::string>& found) {
     Netlink host;
     for (netlink::link const& link : host.links()) {
-        if (link.kind != "veth" || !detail::is_garbage(link, valid)) continue;
+        if ((link.kind != "veth" && link.kind != "vlan") || !detail::is_garbage(link, valid)) continue;
         try {
             host.delete_link(link.index);
         } catch (std::exception const& e) {

@@ -107,10 +107,10 @@ nsenter --net=/run/netns/pod0 ip addr add 10.0.2.55/32 dev eth0
 nsenter --net=/run/netns/pod0 ip neigh replace 169.254.1.1 lladdr <MAC> dev eth0 nud permanent
 nsenter --net=/run/netns/pod0 ip route replace 169.254.1.1/32 dev eth0 proto 201
 nsenter --net=/run/netns/pod0 ip route replace default via 169.254.1.1 dev eth0 proto 201
+ip neigh replace 10.0.2.55 lladdr <MAC> dev enic440f455693 nud permanent
 ip route replace 10.0.2.55/32 dev enic440f455693 proto 201
 ip rule add priority 512 from all to 10.0.2.55/32 table 254 protocol 201
 ip rule add priority 1536 from 10.0.2.55/32 table 2 protocol 201
-ip neigh replace 10.0.2.55 lladdr <MAC> dev enic440f455693 nud permanent
 sysctl -qw net/ipv4/ip_forward=1
 )");
     REQUIRE(made.interfaces.size() == 3);
@@ -139,9 +139,9 @@ nsenter --net=/run/netns/pod0 ip addr add fd00::55/128 dev eth0 nodad
 nsenter --net=/run/netns/pod0 ip neigh replace fe80::1 lladdr <MAC> dev eth0 nud permanent
 nsenter --net=/run/netns/pod0 ip -6 route replace fe80::1/128 dev eth0 proto 201
 nsenter --net=/run/netns/pod0 ip -6 route replace default via fe80::1 dev eth0 proto 201
+ip neigh replace fd00::55 lladdr <MAC> dev enic440f455693 nud permanent
 ip -6 route replace fd00::55/128 dev enic440f455693 proto 201
 ip -6 rule add priority 512 from all to fd00::55/128 table 254 protocol 201
-ip neigh replace fd00::55 lladdr <MAC> dev enic440f455693 nud permanent
 )");
 }
 
@@ -261,6 +261,119 @@ TEST_CASE_FIXTURE(node, "an address that is another pod's by now keeps its rules
     add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.55"}}), keys({}, false));
     auto const before = state();
     del_without_pod(pod_one(), {ip("10.0.2.55")});
+    CHECK(test::difference(before, state()) == "");
+}
+
+/// A pod with a branch ENI of VLAN 7 on the trunk ENI.
+struct branch_node : node {
+    eni::lease lease = eni_lease(-1, {{"10.0.5.55"}});
+    netlink::index trunk = 0;
+
+    branch_node() {
+        host.add_veth({.host = {.name = "eth2"_ifname}, .peer = {.name = "cloud"_ifname}});
+        trunk = host.find_link("eth2"_ifname)->index;
+        lease.branch = eni::branch{.vlan = 7,
+                                   .mac = net::mac::parse("02:00:00:00:00:07").value(),
+                                   .gateway = ip("10.0.5.1"),
+                                   .trunk = trunk};
+        recording::journal::clear();
+    }
+    std::vector<std::string> branch_rules() {
+        std::vector<std::string> all;
+        for (auto const& rule : host.rules(net::family::ipv4))
+            if (rule.priority == 10)
+                all.push_back("iif " + rule.input_interface + " table " + std::to_string(rule.table));
+        return all;
+    }
+    std::vector<std::string> routes() {
+        std::vector<std::string> all;
+        for (auto const& route : host.routes(net::family::ipv4))
+            if (route.protocol == eni::protocol)
+                all.push_back(link::describe(route) + " dev " + host.find_link(route.device)->name);
+        return all;
+    }
+};
+
+TEST_CASE_FIXTURE(branch_node, "a branch ENI, strict: everything goes by it") {
+    auto const before = state();
+    auto const made = add(lease);
+    CHECK(made.interfaces[0].name == "vlanc440f455693");
+    CHECK(made.interfaces[2] == cni::interface{.name = "dummyc440f455693", .mac = "7"});
+    CHECK(made.ips ==
+          std::vector<cni::ip>{{.address = cidr("10.0.5.55/32"), .gateway = ip("10.0.5.1"), .interface = 1}});
+    CHECK(rules() == strings{"10 table 107", "10 table 107"});
+    CHECK(branch_rules() == strings{"iif vlan.eth.7 table 107", "iif vlanc440f455693 table 107"});
+    CHECK(routes() == strings{"10.0.5.1/32 table 107 dev vlan.eth.7",
+                              "0.0.0.0/0 via 10.0.5.1 table 107 dev vlan.eth.7",
+                              "10.0.5.55/32 table 107 dev vlanc440f455693"});
+    auto const vlan = host.find_link("vlan.eth.7"_ifname);
+    REQUIRE(vlan);
+    CHECK(vlan->up);
+    CHECK(vlan->peer == trunk);
+    CHECK(vlan->mac == net::mac::parse("02:00:00:00:00:07").value());
+    CHECK(check(made) == findings{});
+    SUBCASE("DEL with the pod") { del(pod_one()); }
+    SUBCASE("DEL that knows nothing") { del_without_pod(pod_one()); }
+    SUBCASE("DEL without the host end") {
+        host.delete_link(host.find_link("vlanc440f455693"_ifname)->index);
+        del_without_pod(pod_one());
+    }
+    SUBCASE("DEL by another mode than ADD's") {
+        del(pod_one(), keys({.podSGEnforcingMode = config::text{"standard"}}));
+    }
+    SUBCASE("GC") {
+        findings found;
+        link.gc(cni::valid_attachments{pod_one().network}, keys(), found);
+        CHECK(found.empty());
+    }
+    host.set_sysctl("net/ipv4/ip_forward", "0");
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(branch_node, "a branch ENI, standard: the node's own traffic goes directly") {
+    auto const standard = keys({.podSGEnforcingMode = config::text{"standard"}});
+    auto const before = state();
+    auto const made = add(pod_one(), lease, standard);
+    CHECK(made.interfaces[0].name == "enic440f455693");
+    CHECK(rules() == strings{"512 to 10.0.5.55/32 table 254", "1536 from 10.0.5.55/32 table 107"});
+    CHECK(branch_rules().empty());
+    CHECK(check(made, standard) == findings{});
+    SUBCASE("DEL with the pod") { del(pod_one(), standard); }
+    SUBCASE("DEL by prevResult, without the host end") {
+        host.delete_link(host.find_link("enic440f455693"_ifname)->index);
+        del_without_pod(pod_one(), {ip("10.0.5.55")});
+    }
+    host.set_sysctl("net/ipv4/ip_forward", "0");
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(branch_node, "a branch ENI: a failed ADD leaves nothing, and CHECK finds what is missing") {
+    auto const before = state();
+    SUBCASE("no trunk") {
+        lease.branch->trunk = 4711;
+        CHECK_THROWS_WITH_AS(add(lease),
+                             "the node has no interface of index 4711, on which the branch ENI of VLAN 7 "
+                             "should be: is the trunk ENI attached?",
+                             cni::error);
+        CHECK(test::difference(before, state()) == "");
+    }
+    SUBCASE("a rule") {
+        auto const made = add(lease);
+        host.delete_rule(link::branch_rule(net::family::ipv4, "vlan.eth.7", 107));
+        CHECK(check(made) == findings{"the policy rule for what comes in by vlan.eth.7 is missing"});
+    }
+    SUBCASE("the VLAN") {
+        auto const made = add(lease);
+        host.delete_link(host.find_link("vlan.eth.7"_ifname)->index);
+        CHECK(check(made) == findings{"the interface vlan.eth.7 of the pod's branch ENI is missing"});
+    }
+}
+
+TEST_CASE_FIXTURE(branch_node, "a VLAN that is another pod's by now is left") {
+    add(pod_one("c2", 1), lease, keys({}, false));
+    auto const before = state();
+    host.add_rule(link::branch_rule(net::family::ipv4, "vlanc440f455693", 107)); // of a former pod
+    del_without_pod(pod_one());
     CHECK(test::difference(before, state()) == "");
 }
 
