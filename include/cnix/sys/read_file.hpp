@@ -1,0 +1,38 @@
+#pragma once
+#include <cnix/sys/errors.hpp>
+#include <cnix/sys/fd.hpp>
+
+#include <cstddef>
+#include <fcntl.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace cnix::sys {
+
+/// All of a file that a user wrote; symbolic links are followed. `note` follows its path in the message: " (`resolvConf`)".
+/// Throws std::system_error if it cannot be read, is no regular file (EINVAL), or has more than `limit` bytes (EFBIG).
+inline std::string read_file(std::string const& path, std::size_t limit, std::string const& note = {}) {
+    auto const fail = [&](int error, char const* what) {
+        throw_errno(error, std::string{what} + " the file \"" + path + '"' + note);
+    };
+    fd const file = try_open(path, O_RDONLY | O_NONBLOCK); // a FIFO must not stop us
+    if (!file) fail(errno, "open");
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) fail(errno, "read");
+    if (!S_ISREG(status.st_mode)) fail(EINVAL, "read");
+    std::string content(limit + 1, '\0');
+    std::size_t size = 0;
+    while (size < content.size()) {
+        ssize_t const got = ::read(file.get(), content.data() + size, content.size() - size);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) fail(errno, "read");
+        if (got == 0) break;
+        size += static_cast<std::size_t>(got);
+    }
+    if (size > limit) fail(EFBIG, "read");
+    content.resize(size);
+    return content;
+}
+
+} // namespace cnix::sys
