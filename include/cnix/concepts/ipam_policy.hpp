@@ -70,16 +70,17 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///             done, and goes on.
 ///   status    appends why an ADD could not succeed now.
 ///   expected  (may be left out) the lease that an ADD with these settings gives if nobody holds an address yet, without its
-///             dns: for the other slots' status, and for a plan. Looks at nothing on the node. Throws cni::error if there
-///             would be none.
+///             dns: for the other slots' status, and for a plan. Looks at nothing on the node but files that configure it.
+///             Throws cni::error if there would be none.
 ///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
 ///             ADD has failed.
 ///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.
 ///
-/// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or, of one
-/// that delegates, releases all of the attachment's; add, del leaves no trace; del twice succeeds; two attachments never hold one
-/// address; a rolled back add leaves no trace; check finds nothing after add, and something without the lease; gc releases what
-/// is not valid, and nothing else; find, check and status change nothing.
+/// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or gives it
+/// again and has nothing to undo, or, of one that delegates, throws and releases all of the attachment's; add, del leaves no
+/// trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace; check finds nothing
+/// after add, and something without the lease; gc releases what is not valid, and nothing else; find, check and status change
+/// nothing.
 template <class Ipam>
 concept ipam_policy =
     std::default_initializable<Ipam> && detail::has::config<Ipam> && detail::has::lease<Ipam> &&

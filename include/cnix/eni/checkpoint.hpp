@@ -1,0 +1,132 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/cni/json_writer.hpp>
+#include <cnix/config/read.hpp>
+#include <cnix/eni/checkpoint_file.hpp>
+#include <cnix/eni/state.hpp>
+#include <cnix/sys/directory.hpp>
+#include <cnix/sys/replace_durably.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+/// The state in the file format of upstream's daemon (pkg/ipamd/datastore/data_store.go), which every version since v1.7
+/// writes and since v1.12 reads; docs/eni-pool.md. Ours beyond it is the member `releases`, which upstream's reader passes
+/// over. Unknown members of a newer upstream are passed over here.
+namespace cnix::eni {
+
+namespace detail {
+inline time_point from_nanoseconds(std::int64_t count) {
+    return time_point{std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{count})};
+}
+inline std::int64_t nanoseconds(time_point at) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
+inline void write_address(cni::json_writer& to, net::address const& address) {
+    to.member(address.is_v4() ? "ipv4" : "ipv6", address.text().view());
+}
+} // namespace detail
+
+/// Upstream's bytes, but for the order of entries, which upstream leaves to chance: sorted by key. An entry a holding.
+inline std::string checkpoint_text(state const& from) {
+    cni::json_writer to{cni::json_writer::layout::compact};
+    to.begin_object().member("version", checkpoint_version).key("allocations").begin_array();
+    for (assignment const& one : from.assignments)
+        for (holding const& part : one.holdings) {
+            to.begin_object();
+            to.member("networkName", std::string_view{one.key.network});
+            to.member("containerID", std::string_view{one.key.container});
+            to.member("ifName", std::string_view{one.key.interface});
+            for (net::address const& address : part.addresses) detail::write_address(to, address);
+            to.member("allocationTimestamp", detail::nanoseconds(one.since)).key("metadata").begin_object();
+            if (!one.pod.name_space.empty())
+                to.member("k8sPodNamespace", std::string_view{one.pod.name_space});
+            if (!one.pod.name.empty()) to.member("k8sPodName", std::string_view{one.pod.name});
+            to.member("interfacesCount", one.pod.interfaces).end_object().end_object();
+        }
+    to.end_array();
+    if (!from.releases.empty()) {
+        to.key("releases").begin_array();
+        for (auto const& [address, at] : from.releases) {
+            to.begin_object();
+            detail::write_address(to, address);
+            to.member("releaseTimestamp", detail::nanoseconds(at)).end_object();
+        }
+        to.end_array();
+    }
+    to.end_object();
+    return std::move(to).str() + '\n';
+}
+
+/// Reads checkpoint_text(), and what upstream wrote at any time. Throws cni::error; `path` is for the message.
+inline state read_checkpoint(std::string_view text, std::string const& path) {
+    auto const reading = config::read<checkpoint_file::document>(text);
+    if (!reading.ok())
+        throw cni::error{cni::code::internal, "failed ipam state recovery due to the checkpoint " + path +
+                                                  ": " +
+                                                  std::string{config::to_string(reading.faults).view()} +
+                                                  "; nothing was changed: repair it, or, once no pod runs "
+                                                  "that has an address of it, remove it"};
+    std::map<pod_key, assignment> assignments;
+    for (checkpoint_file::allocation const& one : reading.value.allocations) {
+        pod_key const key{std::string{one.networkName}, std::string{one.containerID},
+                          std::string{one.ifName}};
+        assignment& to = assignments[key];
+        to.key = key;
+        to.pod = {std::string{one.metadata.k8sPodNamespace}, std::string{one.metadata.k8sPodName},
+                  std::max(one.metadata.interfacesCount, 1)};
+        to.since = detail::from_nanoseconds(one.allocationTimestamp);
+        holding& part = to.holdings.emplace_back();
+        for (auto const* address : {&one.ipv4, &one.ipv6})
+            if (*address) part.addresses.push_back(**address);
+    }
+    state made;
+    for (auto& [key, one] : assignments) made.assignments.push_back(std::move(one));
+    for (checkpoint_file::release const& one : reading.value.releases)
+        for (auto const* address : {&one.ipv4, &one.ipv6})
+            if (*address)
+                made.releases.push_back({**address, detail::from_nanoseconds(one.releaseTimestamp)});
+    return made;
+}
+
+/// A checkpoint in a directory. Those who write it must exclude each other (sys::file_lock); readers need not.
+class checkpoint {
+  public:
+    /// As many bytes as are read; 10,000 pods have 2 MB.
+    static constexpr std::size_t largest = config::max_size;
+
+    checkpoint(sys::directory const& in, std::string name) : in_{in}, name_{std::move(name)} {}
+
+    std::string path() const { return in_.path(name_); }
+    /// Empty if there is no file. Throws cni::error that names the file, the place and what is wrong there, or
+    /// std::system_error.
+    state load() const {
+        auto const [bytes, why_not] = in_.read(name_, largest);
+        if (!why_not) return read_checkpoint(bytes, path());
+        if (*why_not == sys::directory::unread::absent) return {};
+        throw cni::error{cni::code::internal,
+                         "failed ipam state recovery due to the checkpoint " + path() +
+                             (*why_not == sys::directory::unread::too_large
+                                  ? ": it has more than 4 MiB"
+                                  : ": it is no regular file, and links are not followed")};
+    }
+    /// As sys::replace_durably(), mode 0600. Throws cni::error if load() would refuse the size.
+    void save(state const& now) const {
+        std::string const text = checkpoint_text(now);
+        if (text.size() > largest)
+            throw cni::error{cni::code::internal, "the checkpoint " + path() + " would have more than 4 MiB"};
+        sys::replace_durably(in_, name_, text, 0600);
+    }
+
+  private:
+    sys::directory const& in_;
+    std::string name_;
+};
+
+} // namespace cnix::eni

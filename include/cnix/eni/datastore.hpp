@@ -1,0 +1,459 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/eni/address_pool.hpp>
+#include <cnix/eni/lease.hpp>
+#include <cnix/eni/network_interface.hpp>
+#include <cnix/eni/state.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace cnix::eni {
+
+/// What an assignment is to have.
+struct wanted {
+    bool ipv4 = true;
+    bool ipv6 = false;
+    bool each_card = false; ///< of each network card that has an ENI with pods' addresses; else of one ENI
+};
+
+/// The node's ENIs, and who has which of their addresses. A value: no lock, no file, no clock; whoever shares it sees to these.
+///
+/// An address that was given back is nobody's for the cooldown. Of those that are free, the one that has been free longest is
+/// assigned; what was never assigned comes first, in the order of network cards, device numbers and addresses.
+///
+/// `now` should not go back between two calls. If it does by more than the time since the last release, what was given back in
+/// its future counts as given back now (settle()): an address may then cool once more, but is never given out early, nor kept
+/// for as long as the clock was wrong. A step forward cannot be told from time that has passed. A long running caller avoids
+/// both by adding the steady clock's progress to the time of its start.
+///
+/// Errors are cni::error with upstream's texts, which other programs look for.
+class datastore {
+  public:
+    static constexpr std::chrono::seconds default_cooldown{30}; ///< upstream's IP_COOLDOWN_PERIOD
+    /// What upstream's callers look for; why_none() follows.
+    static constexpr std::string_view none_available = "AssignPodIPAddress: no available IP/Prefix addresses";
+
+    datastore() = default;
+    explicit datastore(std::chrono::seconds cooldown) : cooldown_{cooldown} {}
+
+    std::chrono::seconds cooldown() const noexcept { return cooldown_; }
+
+    /// @name ENIs
+    /// @{
+
+    /// Who has an address of its `cidrs` already (restore()) has it of this ENI then.
+    void add(network_interface eni) {
+        if (find_eni(eni.id)) throw fault("data store: duplicate ENI", eni.id);
+        auto const cidrs = std::exchange(eni.cidrs, {});
+        node_eni fresh{std::move(eni), {}};
+        for (net::prefix const& cidr : cidrs) {
+            require_new(cidr);
+            if (fresh.pool(cidr.family()).overlaps(cidr))
+                throw fault("datastore: IP already in data store", cidr.text());
+            fresh.pool(cidr.family()).add(cidr);
+        }
+        auto const order = [](auto const& one) {
+            return std::tie(one.eni.network_card, one.eni.device_number, one.eni.id);
+        };
+        auto const at = std::ranges::upper_bound(enis_, order(fresh), {}, order);
+        node_eni& added = *enis_.insert(at, std::move(fresh));
+        for (net::prefix const& cidr : cidrs) adopt(added, cidr);
+    }
+    /// One of whose addresses none is assigned.
+    void remove(std::string_view id) {
+        auto const found = std::ranges::find(enis_, id, [](auto const& one) -> auto& { return one.eni.id; });
+        if (found == enis_.end()) throw fault("datastore: unknown ENI", id);
+        for (auto const& pool : found->pools)
+            for (net::prefix const& cidr : pool.cidrs())
+                if (is_used(cidr)) throw fault("datastore: ENI is used and can not be deleted", id);
+        for (auto& pool : found->pools)
+            for (net::prefix const& cidr : pool.cidrs()) keep(pool.remove(cidr));
+        enis_.erase(found);
+    }
+    /// Adds an address (/32, /128) or a delegated prefix.
+    void add(std::string_view id, net::prefix const& cidr) {
+        node_eni* const to = find_eni(id);
+        if (!to) throw fault("add ENI's IP to datastore: unknown ENI", id);
+        require_new(cidr);
+        to->pool(cidr.family()).add(cidr);
+        adopt(*to, cidr);
+    }
+    /// Removes one that was added, of which no address is assigned. What cools is remembered, should it come back.
+    void remove(std::string_view id, net::prefix const& cidr) {
+        node_eni* const from = find_eni(id);
+        if (!from) throw fault("datastore: unknown ENI", id);
+        if (!from->pool(cidr.family()).has(cidr)) throw fault("datastore: unknown IP", cidr.text());
+        if (is_used(cidr)) throw fault("datastore: IP is used and can not be deleted", cidr.text());
+        keep(from->pool(cidr.family()).remove(cidr));
+    }
+    /// Whether pods are given its addresses from now on. Those that have one keep it.
+    void exclude(std::string_view id, bool excluded) {
+        node_eni* const found = find_eni(id);
+        if (!found) throw fault("datastore: unknown ENI", id);
+        found->eni.excluded = excluded;
+    }
+    /// In the order of network cards and device numbers.
+    std::vector<network_interface> interfaces() const {
+        std::vector<network_interface> all;
+        for (node_eni const& one : enis_) {
+            all.push_back(one.eni);
+            for (auto const& pool : one.pools)
+                for (net::prefix const& cidr : pool.cidrs()) all.back().cidrs.push_back(cidr);
+        }
+        return all;
+    }
+    /// Null: unknown. Its `cidrs` are empty: interfaces() has them.
+    network_interface const* interface(std::string_view id) const {
+        node_eni const* const found = find_eni(id);
+        return found ? &found->eni : nullptr;
+    }
+    /// Whether an ENI has the address for pods.
+    bool knows(net::address const& address) const { return eni_with(address) != nullptr; }
+
+    /// @}
+    /// @name Pods
+    /// @{
+
+    /// What assign() gave. `assigned` is valid until the key's release.
+    struct given {
+        eni::assignment const* assigned;
+        bool fresh;                           ///< false: the key had it already
+        std::vector<release_record> before{}; ///< what was remembered of the addresses: for take_back()
+    };
+    /// All that is wanted, or an exception and no assignment. What the key has already is given again, whatever is wanted now.
+    given assign(pod_key const& key, wanted const& what, pod_metadata pod, time_point now) {
+        if (auto const found = assignments_.find(key); found != assignments_.end())
+            return {&found->second, false};
+        settle(now);
+        std::vector<choice> chosen;
+        for (auto const card : cards(what)) {
+            auto found = best(what, card, now);
+            if (!found)
+                throw cni::error{cni::code::try_again_later,
+                                 std::string{none_available} + ": " + why_none(what, card, now)};
+            chosen.push_back(std::move(*found));
+        }
+
+        pod.interfaces = static_cast<int>(chosen.size());
+        eni::assignment made{key, std::move(pod), now, {}};
+        given result{nullptr, true};
+        for (choice const& one : chosen) {
+            node_eni& from = enis_[one.eni];
+            made.holdings.push_back({from.eni.id, {}});
+            for (auto const& [address, given_back] : one.addresses) {
+                if (given_back) result.before.push_back({address, *given_back});
+                from.pool(address.family()).assign(address);
+                owners_.emplace(address, key);
+                made.holdings.back().addresses.push_back(address);
+            }
+        }
+        result.assigned = &assignments_.emplace(key, std::move(made)).first->second;
+        return result;
+    }
+
+    /// What assign() gave to the key was never used: it is free at once, and was given back when `before` says. Nothing if the
+    /// key has no longer what it was given.
+    void take_back(eni::assignment const& assigned, std::vector<release_record> const& before) {
+        auto const found = assignments_.find(assigned.key);
+        if (found == assignments_.end() || !is_same(found->second, assigned)) return;
+        drop(found, std::nullopt);
+        for (auto const& [address, at] : before)
+            if (!owners_.contains(address)) given_back(address, at);
+    }
+
+    /// Gives back what the key has, or has from before its daemon was updated (migrated()), and returns it. Throws
+    /// `datastore: unknown pod`, with cni::code::unknown_container.
+    eni::assignment release(pod_key const& key, time_point now) {
+        settle(now);
+        auto found = assignments_.find(key);
+        if (found == assignments_.end()) found = assignments_.find(migrated(key));
+        if (found == assignments_.end())
+            throw cni::error{cni::code::unknown_container, "datastore: unknown pod",
+                             key.network + '/' + key.container + '/' + key.interface};
+        return drop(found, now);
+    }
+
+    /// What the key has, or has from before its daemon was updated. Null: nothing.
+    eni::assignment const* find(pod_key const& key) const {
+        auto found = assignments_.find(key);
+        if (found == assignments_.end()) found = assignments_.find(migrated(key));
+        return found == assignments_.end() ? nullptr : &found->second;
+    }
+    std::map<pod_key, eni::assignment> const& assignments() const noexcept { return assignments_; }
+
+    /// What links need of it: one a holding. Nothing of a holding whose ENI is unknown.
+    std::vector<allocation> allocations(eni::assignment const& of) const {
+        std::vector<allocation> all;
+        for (holding const& one : of.holdings)
+            if (auto const* const eni = interface(one.eni))
+                all.push_back({one.addresses, eni->device_number, eni->table()});
+        return all;
+    }
+
+    /// @}
+    /// @name Counts
+    /// @{
+
+    /// Of all ENIs that are not excluded.
+    address_counts count(net::family family, time_point now) const {
+        address_counts all;
+        for (node_eni const& one : enis_)
+            if (!one.eni.excluded) all += one.pool(family).counts(now, cooldown_);
+        return all;
+    }
+    /// Of one ENI.
+    address_counts count(std::string_view id, net::family family, time_point now) const {
+        node_eni const* const found = find_eni(id);
+        if (!found) throw fault("datastore: unknown ENI", id);
+        return found->pool(family).counts(now, cooldown_);
+    }
+    /// Of one address or prefix of an ENI.
+    address_counts count(std::string_view id, net::prefix const& cidr, time_point now) const {
+        node_eni const* const found = find_eni(id);
+        if (!found || !found->pool(cidr.family()).has(cidr))
+            throw fault("datastore: unknown IP", cidr.text());
+        return found->pool(cidr.family()).counts(cidr, now, cooldown_);
+    }
+    /// Why nothing that is wanted could be assigned now; nothing if it could.
+    std::optional<std::string> why_none(wanted const& what, time_point now) const {
+        for (auto const card : cards(what))
+            if (!best(what, card, now)) return why_none(what, card, now);
+        return std::nullopt;
+    }
+
+    /// @}
+    /// @name State
+    /// @{
+
+    eni::state state() const {
+        eni::state all;
+        for (auto const& [key, one] : assignments_) all.assignments.push_back(one);
+        for (node_eni const& one : enis_)
+            for (auto const& pool : one.pools) pool.append_releases(all.releases);
+        for (auto const& [address, at] : released_elsewhere_) all.releases.push_back({address, at});
+        std::ranges::sort(all.releases, {}, &release_record::address);
+        return all;
+    }
+    /// Takes over what another datastore had. What no ENI has is kept, too, so that it can be released, and belongs to the ENI
+    /// that is told to have it later. Throws if an address has two owners, and has changed nothing.
+    void restore(eni::state const& from) {
+        std::set<net::address> seen;
+        for (eni::assignment const& one : from.assignments)
+            for (holding const& part : one.holdings)
+                for (net::address const& address : part.addresses)
+                    if (owners_.contains(address) || !seen.insert(address).second)
+                        throw fault("datastore: IP already in data store", address.text());
+        for (eni::assignment const& one : from.assignments) {
+            eni::assignment& to =
+                assignments_.try_emplace(one.key, eni::assignment{one.key, one.pod, one.since, {}})
+                    .first->second;
+            for (holding const& part : one.holdings) {
+                to.holdings.push_back({{}, part.addresses});
+                for (net::address const& address : part.addresses) {
+                    owners_.emplace(address, one.key);
+                    if (node_eni* const in = eni_with(address)) {
+                        in->pool(address.family()).assign(address);
+                        to.holdings.back().eni = in->eni.id;
+                    }
+                }
+            }
+        }
+        for (auto const& [address, at] : from.releases)
+            if (!owners_.contains(address)) given_back(address, at);
+    }
+    /// Counts what was given back later than `now` as given back now. Whether there was any: then the state has changed, and is
+    /// to be saved even if nothing else comes of the call. What no ENI has and is not cooling is forgotten. assign() and
+    /// release() do it first.
+    bool settle(time_point now) {
+        bool changed = false;
+        for (node_eni& one : enis_)
+            for (auto& pool : one.pools) changed |= pool.no_later_than(now);
+        for (auto& [address, at] : released_elsewhere_)
+            if (at > now) at = now, changed = true;
+        std::erase_if(released_elsewhere_,
+                      [&](auto const& one) { return !address_pool::is_cooling(one.second, now, cooldown_); });
+        return changed;
+    }
+
+    /// @}
+
+  private:
+    /// An ENI without its `cidrs`, which the pools have.
+    struct node_eni {
+        network_interface eni;
+        std::array<address_pool, 2> pools; ///< IPv4, IPv6
+
+        address_pool& pool(net::family family) { return pools[family == net::family::ipv6]; }
+        address_pool const& pool(net::family family) const { return pools[family == net::family::ipv6]; }
+    };
+    /// What could be assigned of one ENI.
+    struct choice {
+        std::size_t eni = 0; ///< its place in enis_
+        std::vector<address_pool::candidate> addresses{};
+        std::optional<time_point> free_since{}; ///< of all of them; nothing: always
+    };
+    using assignment_map = std::map<pod_key, eni::assignment>;
+
+    static cni::error fault(std::string_view what, std::string_view of) {
+        return {cni::code::internal, std::string{what}, std::string{of}};
+    }
+    static std::vector<net::family> families(wanted const& what) {
+        std::vector<net::family> all;
+        if (what.ipv4) all.push_back(net::family::ipv4);
+        if (what.ipv6) all.push_back(net::family::ipv6);
+        return all;
+    }
+
+    node_eni const* find_eni(std::string_view id) const {
+        auto const found = std::ranges::find(enis_, id, [](auto const& one) -> auto& { return one.eni.id; });
+        return found == enis_.end() ? nullptr : &*found;
+    }
+    node_eni* find_eni(std::string_view id) {
+        return const_cast<node_eni*>(std::as_const(*this).find_eni(id));
+    }
+    node_eni const* eni_with(net::address const& address) const {
+        auto const found = std::ranges::find_if(
+            enis_, [&](node_eni const& one) { return one.pool(address.family()).contains(address); });
+        return found == enis_.end() ? nullptr : &*found;
+    }
+    node_eni* eni_with(net::address const& address) {
+        return const_cast<node_eni*>(std::as_const(*this).eni_with(address));
+    }
+    /// Whether both are of one assign(). What ENIs are known may differ.
+    static bool is_same(eni::assignment const& one, eni::assignment const& other) {
+        return one.since == other.since &&
+               std::ranges::equal(one.holdings, other.holdings, {}, &holding::addresses, &holding::addresses);
+    }
+    void require_new(net::prefix const& cidr) const {
+        if (cidr.has_host_bits() || net::bits(cidr.family()) - cidr.length() > 48)
+            throw fault("datastore: the prefix has host bits, or more than 2^48 addresses", cidr.text());
+        for (node_eni const& one : enis_)
+            if (one.pool(cidr.family()).overlaps(cidr))
+                throw fault("datastore: IP already in data store", cidr.text());
+    }
+    bool is_used(net::prefix const& cidr) const {
+        auto const first = owners_.lower_bound(cidr.first());
+        return first != owners_.end() && cidr.contains(first->first);
+    }
+
+    static bool is_of(node_eni const& one, std::optional<int> card) {
+        return !one.eni.excluded && (!card || one.eni.network_card == *card);
+    }
+    std::optional<choice> best(wanted const& what, std::optional<int> card, time_point now) const {
+        std::optional<choice> found;
+        for (std::size_t i = 0; i < enis_.size(); ++i) {
+            node_eni const& one = enis_[i];
+            if (!is_of(one, card)) continue;
+            choice here{i};
+            for (net::family const family : families(what))
+                if (auto const candidate = one.pool(family).longest_free(now, cooldown_)) {
+                    here.addresses.push_back(*candidate);
+                    here.free_since =
+                        std::max(here.free_since, candidate->given_back); // nothing is less than any
+                }
+            bool const all = here.addresses.size() == families(what).size();
+            if (all && (!found || here.free_since < found->free_since)) found = std::move(here);
+        }
+        return found;
+    }
+    /// Of which cards something is wanted; nothing: of any.
+    std::vector<std::optional<int>> cards(wanted const& what) const {
+        std::set<std::optional<int>> all;
+        if (what.each_card)
+            for (node_eni const& one : enis_)
+                if (!one.eni.excluded && !(one.pools[0].empty() && one.pools[1].empty()))
+                    all.insert(one.eni.network_card);
+        if (all.empty()) all.insert(std::nullopt);
+        return {all.begin(), all.end()};
+    }
+    /// If there is no best().
+    std::string why_none(wanted const& what, std::optional<int> card, time_point now) const {
+        bool each_has_some = true;
+        std::string why;
+        for (net::family const family : families(what)) {
+            std::string_view const name = family == net::family::ipv4 ? "IPv4" : "IPv6";
+            address_counts all;
+            std::optional<time_point> first;
+            for (node_eni const& one : enis_) {
+                if (!is_of(one, card)) continue;
+                all += one.pool(family).counts(now, cooldown_);
+                if (auto const at = one.pool(family).first_given_back(); at && (!first || *at < *first))
+                    first = at;
+            }
+            if (all.free() > 0) continue;
+            each_has_some = false;
+            if (!why.empty()) why += "; ";
+            if (all.total == 0) {
+                why.append("no ENI has ").append(name).append(" addresses for pods");
+                continue;
+            }
+            why += std::to_string(all.assigned) + " of " + std::to_string(all.total) + ' ';
+            why.append(name).append(" addresses are in use");
+            if (all.cooling > 0) {
+                auto const wait =
+                    std::chrono::ceil<std::chrono::seconds>(std::min(*first, now) + cooldown_ - now);
+                why += ", " + std::to_string(all.cooling) + " cooling, the first for " +
+                       std::to_string(wait.count()) + " s more";
+            }
+        }
+        if (each_has_some) why = "no ENI has a free address of both families";
+        return card ? "network card " + std::to_string(*card) + ": " + why : why;
+    }
+
+    /// Removes an assignment; its addresses were given back then, or were never assigned.
+    eni::assignment drop(assignment_map::iterator found, std::optional<time_point> when) {
+        eni::assignment gone = std::move(found->second);
+        assignments_.erase(found);
+        for (holding const& one : gone.holdings)
+            for (net::address const& address : one.addresses) {
+                owners_.erase(address);
+                if (when)
+                    given_back(address, *when);
+                else if (node_eni* const in = eni_with(address))
+                    in->pool(address.family()).forget(address);
+            }
+        return gone;
+    }
+    void given_back(net::address const& address, time_point when) {
+        if (node_eni* const in = eni_with(address))
+            in->pool(address.family()).give_back(address, when, cooldown_);
+        else
+            released_elsewhere_.insert_or_assign(address, when);
+    }
+    void keep(std::vector<release_record> const& forgotten) {
+        for (auto const& [address, at] : forgotten) released_elsewhere_.insert_or_assign(address, at);
+    }
+
+    /// What is known already of the addresses of a prefix that has just been added.
+    void adopt(node_eni& to, net::prefix const& cidr) {
+        for (auto at = owners_.lower_bound(cidr.first()); at != owners_.end() && cidr.contains(at->first);
+             ++at) {
+            to.pool(cidr.family()).assign(at->first);
+            for (holding& one : assignments_.at(at->second).holdings)
+                if (std::ranges::find(one.addresses, at->first) != one.addresses.end()) one.eni = to.eni.id;
+        }
+        auto at = released_elsewhere_.lower_bound(cidr.first());
+        while (at != released_elsewhere_.end() && cidr.contains(at->first)) {
+            to.pool(cidr.family()).give_back(at->first, at->second, cooldown_);
+            at = released_elsewhere_.erase(at);
+        }
+    }
+    std::chrono::seconds cooldown_ = default_cooldown;
+    std::vector<node_eni> enis_; ///< by network card, device number and ID
+    assignment_map assignments_;
+    std::map<net::address, pod_key> owners_; ///< of every assigned address, whether an ENI has it or not
+    std::map<net::address, time_point> released_elsewhere_; ///< of addresses that no ENI has
+};
+
+} // namespace cnix::eni

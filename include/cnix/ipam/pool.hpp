@@ -1,0 +1,298 @@
+#pragma once
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/ipam_policy.hpp>
+#include <cnix/config/checker.hpp>
+#include <cnix/eni/checkpoint.hpp>
+#include <cnix/eni/datastore.hpp>
+#include <cnix/eni/inventory.hpp>
+#include <cnix/eni/lease.hpp>
+#include <cnix/eni/pod.hpp>
+#include <cnix/sys/file_lock.hpp>
+#include <cnix/sys/writable.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cnix::ipam {
+
+/// Which addresses a pod gets.
+enum class pool_families { ipv4, ipv6, dual };
+/// Their words.
+constexpr auto json_words(pool_families) {
+    return std::array{cnix::config::word{"ipv4", pool_families::ipv4},
+                      cnix::config::word{"ipv6", pool_families::ipv6},
+                      cnix::config::word{"dual", pool_families::dual}};
+}
+
+/// Its keys. All may be left out.
+struct pool_config {
+    static constexpr std::string_view default_inventory = "/etc/cnix/eni.json";
+    static constexpr std::string_view default_checkpoint = "/run/cnix/eni/ipam.json";
+    static constexpr std::uint32_t longest_cooldown = 24 * 60 * 60;
+
+    config::text type{};
+    config::text inventory{};  ///< empty: default_inventory
+    config::text checkpoint{}; ///< empty: default_checkpoint
+    std::uint32_t cooldown = std::uint32_t{eni::datastore::default_cooldown.count()}; ///< seconds
+    std::optional<pool_families> families{}; ///< absent: all that the inventory has
+
+    constexpr void check(config::checker& found) const {
+        check_path("inventory", inventory, found);
+        check_path("checkpoint", checkpoint, found);
+        if (checkpoint.view().ends_with('/'))
+            found.fault("checkpoint", "this is a directory; add the file's name");
+        if (cooldown > longest_cooldown) found.fault("cooldown", "it is at most 86400 seconds, a day");
+    }
+
+    std::string inventory_path() const {
+        return std::string{inventory.empty() ? default_inventory : inventory.view()};
+    }
+    std::string checkpoint_path() const {
+        return std::string{checkpoint.empty() ? default_checkpoint : checkpoint.view()};
+    }
+
+  private:
+    static constexpr void check_path(std::string_view key, config::text const& path, config::checker& found) {
+        if (path.empty()) return;
+        if (!path.view().starts_with('/')) found.fault(key, "write an absolute path");
+        if (path.view().find('\0') != std::string_view::npos) found.fault(key, "a path has no NUL in it");
+    }
+};
+
+/// Addresses of the node's ENIs without a daemon: the ENIs are listed in a file, the inventory, and who has what is kept in
+/// another, the checkpoint, which is changed under a lock. docs/eni-pool.md
+class pool {
+  public:
+    using config = pool_config;
+    using cni_args = eni::pod_args;
+    using lease = eni::lease;
+    using settings = cnix::settings<pool>;
+    static constexpr std::string_view type = "pool";
+    static constexpr bool always = true;
+
+    /// An attachment that has an address already is given it again, whatever the keys say now.
+    lease add(cni::attachment const& attachment, settings const& keys, cni::rollback& undo) {
+        eni::datastore store = known(keys);
+        auto const what = wanted(keys.config, store);
+        locked_checkpoint const file{keys.config};
+        store.restore(file.load());
+        auto const now = std::chrono::system_clock::now();
+        bool const stepped = store.settle(now);
+        try {
+            auto const given = store.assign(key(attachment), what, pod(keys.cni_args), now);
+            lease made = lease_of(*given.assigned, store);
+            if (made.allocations.size() != given.assigned->holdings.size())
+                throw cni::error{cni::code::internal, "the attachment has " + texts(*given.assigned) +
+                                                          " already, which no ENI of the inventory " +
+                                                          keys.config.inventory_path() +
+                                                          " has; list it again, or DEL the attachment"};
+            if (!given.fresh) return made;
+            file.save(store.state());
+            undo.on_failure("give back the address " + texts(*given.assigned),
+                            [config = keys.config, assigned = *given.assigned, before = given.before] {
+                                locked_checkpoint const then{config};
+                                eni::datastore all = with_cooldown(config);
+                                all.restore(then.load());
+                                all.take_back(assigned, before);
+                                then.save(all.state());
+                            });
+            return made;
+        } catch (cni::error const& e) {
+            if (stepped) file.save(store.state());
+            if (e.code() != cni::code::try_again_later) throw;
+            throw cni::error{e.code(), "failed to assign an IP address to container: " + e.message(),
+                             e.details()};
+        }
+    }
+
+    /// Needs no inventory.
+    void del(cni::attachment const& attachment, settings const& keys) {
+        if (!has_checkpoint(keys.config)) return;
+        eni::datastore store = known_if_any(keys);
+        locked_checkpoint const file{keys.config};
+        store.restore(file.load());
+        if (!store.find(key(attachment))) return;
+        store.release(key(attachment), std::chrono::system_clock::now());
+        file.save(store.state());
+    }
+
+    std::optional<lease> find(cni::attachment const& attachment, settings const& keys) {
+        eni::datastore store = known_if_any(keys);
+        store.restore(look(keys.config));
+        auto const* const found = store.find(key(attachment));
+        if (!found) return std::nullopt;
+        return lease_of(*found, store);
+    }
+
+    void check(cni::attachment const& attachment, settings const& keys, cni::result const& previous,
+               findings& found) {
+        eni::datastore store = known(keys);
+        store.restore(look(keys.config));
+        auto const* const assigned = store.find(key(attachment));
+        if (!assigned) {
+            found.push_back("pool: datastore: unknown pod: " + keys.config.checkpoint_path() +
+                            " has no address of container " + attachment.container.str() + ", interface " +
+                            attachment.interface.str() + "; delete and recreate the container");
+            return;
+        }
+        lease const now = lease_of(*assigned, store);
+        for (cni::ip const& ip : previous.ips) {
+            net::address const address = ip.address.address();
+            auto const is_it = [&](cni::ip const& one) { return one.address.address() == address; };
+            if (store.knows(address) && std::ranges::none_of(now.ips, is_it)) // other plugins' are theirs
+                found.push_back("pool: address " + address.str() +
+                                " of the result is not assigned to container " + attachment.container.str() +
+                                ", interface " + attachment.interface.str() + ", which has " +
+                                texts(*assigned) + "; delete and recreate the container");
+        }
+        for (eni::holding const& one : assigned->holdings)
+            if (one.eni.empty())
+                found.push_back("pool: no ENI of the inventory " + keys.config.inventory_path() + " has " +
+                                texts(*assigned) + "; list it again, or delete and recreate the container");
+    }
+
+    void gc(cni::valid_attachments const& valid, settings const& keys, findings&) {
+        if (!has_checkpoint(keys.config)) return;
+        eni::datastore store = known_if_any(keys);
+        locked_checkpoint const file{keys.config};
+        store.restore(file.load());
+        std::vector<eni::pod_key> garbage;
+        for (auto const& [held, one] : store.assignments())
+            if (held.network == valid.network().str() && !valid.contains(held.container, held.interface))
+                garbage.push_back(held);
+        if (garbage.empty()) return;
+        auto const now = std::chrono::system_clock::now();
+        for (eni::pod_key const& one : garbage) store.release(one, now);
+        file.save(store.state());
+    }
+
+    void status(settings const& keys, findings& found) {
+        eni::datastore store = known(keys);
+        auto const [directory, name] = split(keys.config);
+        if (auto const why = sys::why_not_writable(directory))
+            found.push_back("pool: " + *why +
+                            "; make it writable, or set `ipam.checkpoint` to a file in a directory that is");
+        store.restore(look(keys.config));
+        if (auto const why = store.why_none(wanted(keys.config, store), std::chrono::system_clock::now()))
+            found.push_back(
+                "pool: " + none_left(keys.config, std::string{eni::datastore::none_available} + ": " + *why));
+    }
+
+    /// Reads the inventory, which is of the node's configuration.
+    static lease expected(settings const& keys) {
+        eni::datastore store = known(keys);
+        auto const given = store.assign({}, wanted(keys.config, store), {}, {});
+        return lease_of(*given.assigned, store);
+    }
+
+  private:
+    /// The checkpoint, for one who changes it: nobody else does meanwhile.
+    class locked_checkpoint {
+      public:
+        explicit locked_checkpoint(pool_config const& config)
+            : directory_{sys::directory::open_or_create(split(config).first, 0755)},
+              lock_{directory_, split(config).second + ".lock"}, file_{directory_, split(config).second} {}
+        locked_checkpoint(locked_checkpoint const&) = delete;
+        locked_checkpoint& operator=(locked_checkpoint const&) = delete;
+
+        eni::state load() const { return file_.load(); }
+        void save(eni::state const& now) const { file_.save(now); }
+
+      private:
+        sys::directory directory_;
+        sys::file_lock lock_;
+        eni::checkpoint file_;
+    };
+
+    /// Directory and name of the checkpoint.
+    static std::pair<std::string, std::string> split(pool_config const& config) {
+        std::string const path = config.checkpoint_path();
+        auto const slash = path.find_last_of('/');
+        return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+    }
+    static bool has_checkpoint(pool_config const& config) {
+        auto const in = sys::directory::open(split(config).first);
+        return in && ::faccessat(in->get(), split(config).second.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    }
+    /// To look only: whole at any time, since it is replaced in one step.
+    static eni::state look(pool_config const& config) {
+        auto const in = sys::directory::open(split(config).first);
+        return in ? eni::checkpoint{*in, split(config).second}.load() : eni::state{};
+    }
+
+    static eni::datastore with_cooldown(pool_config const& config) {
+        return eni::datastore{std::chrono::seconds{config.cooldown}};
+    }
+    static eni::datastore known(settings const& keys) {
+        eni::datastore store = with_cooldown(keys.config);
+        for (eni::network_interface& one : eni::load_inventory(keys.config.inventory_path()))
+            store.add(std::move(one));
+        return store;
+    }
+    /// Without the inventory it is only unknown which ENI has what: who holds what is in the checkpoint.
+    static eni::datastore known_if_any(settings const& keys) {
+        try {
+            return known(keys);
+        } catch (std::exception const&) {
+            return with_cooldown(keys.config);
+        }
+    }
+    static eni::wanted wanted(pool_config const& config, eni::datastore const& store) {
+        if (config.families)
+            return {.ipv4 = *config.families != pool_families::ipv6,
+                    .ipv6 = *config.families != pool_families::ipv4};
+        eni::wanted what{.ipv4 = store.count(net::family::ipv4, {}).total > 0,
+                         .ipv6 = store.count(net::family::ipv6, {}).total > 0};
+        if (!what.ipv6) what.ipv4 = true; // and the error says that there are none
+        return what;
+    }
+
+    static std::string none_left(pool_config const& config, std::string const& why) {
+        return "failed to assign an IP address to container: " + why +
+               "; wait, delete pods, or list more addresses in " + config.inventory_path();
+    }
+    static eni::pod_key key(cni::attachment_id const& of) {
+        return {of.network.str(), of.container.str(), of.interface.str()};
+    }
+    static eni::pod_metadata pod(eni::pod_args const& args) {
+        return {std::string{args.K8S_POD_NAMESPACE}, std::string{args.K8S_POD_NAME}, 1};
+    }
+    static std::string texts(eni::assignment const& of) {
+        std::string all;
+        for (eni::holding const& one : of.holdings)
+            for (net::address const& address : one.addresses)
+                all += (all.empty() ? "" : ", ") + address.str();
+        return all;
+    }
+    /// An address of no known ENI stands alone, and is in no allocation.
+    static lease lease_of(eni::assignment const& of, eni::datastore const& store) {
+        lease made;
+        for (eni::holding const& one : of.holdings) {
+            auto const* const eni = store.interface(one.eni);
+            for (net::address const& address : one.addresses) {
+                auto const* const in = eni ? eni->subnet_of(address.family()) : nullptr;
+                if (in)
+                    made.ips.push_back(
+                        {*net::prefix::make(address, in->prefix.length()), in->gateway, std::nullopt});
+                else
+                    made.ips.push_back({net::prefix::host(address), std::nullopt, std::nullopt});
+            }
+        }
+        made.allocations = store.allocations(of);
+        return made;
+    }
+};
+
+} // namespace cnix::ipam
+
+BOOST_HANA_ADAPT_STRUCT(cnix::ipam::pool_config, type, inventory, checkpoint, cooldown, families);
+static_assert(cnix::ipam_policy<cnix::ipam::pool>);
