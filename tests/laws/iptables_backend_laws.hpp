@@ -31,6 +31,14 @@ template <iptables_backend Iptables> class iptables_backend_laws {
             alone([&] { test_changes_nothing(); });
             alone([&] { families_are_separate(); });
             alone([&] { no_is_certain(); });
+            for (auto const table : {ipt::table::mangle, ipt::table::filter}) {
+                table_ = table;
+                alone([&] { what_was_made_is_saved(); });
+                alone([&] { what_is_led_to_stays(); });
+                alone([&] { tables_are_separate(); });
+                alone([&] { no_is_certain(); });
+            }
+            table_ = ipt::table::nat;
         }
     }
 
@@ -49,7 +57,7 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         for (std::string const command : {"-A cnix-laws -j ACCEPT", "-D cnix-laws -j ACCEPT", "-F cnix-laws",
                                           "-X cnix-laws", "-A POSTROUTING -j cnix-laws"})
             refused(command + '\n');
-        Iptables{}.restore(family_, "");
+        Iptables{}.restore(family_, table_, "");
         CHECK(state() == before);
     }
 
@@ -60,7 +68,7 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         CHECK(has_chain("cnix-laws-2"));
         CHECK(rules("cnix-laws") == all_rules());
         CHECK(rules("cnix-laws-2").empty());
-        CHECK(contains(rules("POSTROUTING"), led_here()));
+        CHECK(contains(rules(built_in()), led_here()));
         CHECK_MESSAGE(state() == state(), "save changes nothing");
         take_away();
         CHECK_FALSE(has_chain("cnix-laws"));
@@ -85,11 +93,11 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         auto const before = state();
         make();
         std::string commands;
-        for (std::string line : Iptables{}.save(family_))
+        for (std::string line : Iptables{}.save(family_, table_))
             if (line.starts_with("-A ") && line.find("cnix-laws") != std::string::npos)
                 commands += "-D" + line.substr(2) + '\n';
         CHECK(std::ranges::count(commands, '\n') == static_cast<std::ptrdiff_t>(all_rules().size() + 1));
-        Iptables{}.restore(family_, commands + "-X cnix-laws\n-X cnix-laws-2\n");
+        Iptables{}.restore(family_, table_, commands + "-X cnix-laws\n-X cnix-laws-2\n");
         CHECK(state() == before);
     }
 
@@ -119,11 +127,11 @@ template <iptables_backend Iptables> class iptables_backend_laws {
     }
 
     void what_is_led_to_stays() {
-        restore({"-N cnix-laws", "-A POSTROUTING " + led_here()});
+        restore({"-N cnix-laws", "-A " + built_in() + ' ' + led_here()});
         refused("-X cnix-laws\n");
         refused("-F cnix-laws\n-X cnix-laws\n");
         INFO("together with what leads to it, it goes");
-        restore({"-D POSTROUTING " + led_here(), "-X cnix-laws"});
+        restore({"-D " + built_in() + ' ' + led_here(), "-X cnix-laws"});
         CHECK_FALSE(has_chain("cnix-laws"));
     }
 
@@ -139,7 +147,7 @@ template <iptables_backend Iptables> class iptables_backend_laws {
             refused(bad + '\n' + good);
         }
         INFO("and the next one is not hampered by it");
-        Iptables{}.restore(family_, good);
+        Iptables{}.restore(family_, table_, good);
         CHECK(rules("cnix-laws").empty());
         CHECK(rules("cnix-laws-3").size() == 1);
         restore({"-D POSTROUTING " + from(9) + " -j cnix-laws-3", "-F cnix-laws-3", "-X cnix-laws-3",
@@ -154,10 +162,10 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         for (std::string const& good :
              {std::string{"-N cnix-laws-3\n"}, "-A cnix-laws " + from(9) + " -j ACCEPT\n",
               "-D POSTROUTING " + led_here() + "\n-F cnix-laws\n-X cnix-laws\n"}) {
-            CHECK_NOTHROW_MESSAGE(iptables.test(family_, good), good);
+            CHECK_NOTHROW_MESSAGE(iptables.test(family_, table_, good), good);
             CHECK(state() == before);
         }
-        CHECK_THROWS_AS(iptables.test(family_, "--frobnicate\n"), cni::error);
+        CHECK_THROWS_AS(iptables.test(family_, table_, "--frobnicate\n"), cni::error);
         CHECK(state() == before);
         take_away();
     }
@@ -167,23 +175,36 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         auto const before = state(other);
         make();
         CHECK(state(other) == before);
-        Iptables{}.restore(other, "-N cnix-laws\n");
+        Iptables{}.restore(other, table_, "-N cnix-laws\n");
         CHECK(rules("cnix-laws") == all_rules());
         take_away();
         CHECK(state(other) != before);
-        Iptables{}.restore(other, "-X cnix-laws\n");
+        Iptables{}.restore(other, table_, "-X cnix-laws\n");
         CHECK(state(other) == before);
+    }
+
+    void tables_are_separate() {
+        make();
+        for (auto const other : {ipt::table::nat, ipt::table::mangle, ipt::table::filter}) {
+            if (other == table_) continue;
+            for (std::string const& line : Iptables{}.save(family_, other))
+                CHECK(line.find("cnix-laws") == std::string::npos);
+        }
+        Iptables{}.restore(family_, ipt::table::nat, "-N cnix-laws\n");
+        CHECK(rules("cnix-laws") == all_rules());
+        take_away();
+        Iptables{}.restore(family_, ipt::table::nat, "-X cnix-laws\n");
     }
 
     void no_is_certain() {
         make();
         Iptables other; // nothing is kept in the object
-        CHECK(other.may_have(family_, "cnix-laws"));
-        CHECK(other.may_have(family_, "cnix-laws-2"));
-        CHECK(other.may_have(family_, "POSTROUTING"));
+        CHECK(other.may_have(family_, table_, "cnix-laws"));
+        CHECK(other.may_have(family_, table_, "cnix-laws-2"));
+        CHECK(other.may_have(family_, table_, built_in()));
         take_away();
-        for (std::string const chain : {"cnix-laws", "cnix-laws-2", "POSTROUTING"})
-            if (!other.may_have(family_, chain)) CHECK_FALSE(has_chain(chain));
+        for (auto const& chain : {std::string{"cnix-laws"}, std::string{"cnix-laws-2"}, built_in()})
+            if (!other.may_have(family_, table_, chain)) CHECK_FALSE(has_chain(chain));
     }
 
     // What the laws are tried with: two chains and a rule that leads to the first. As iptables-save spells
@@ -193,24 +214,26 @@ template <iptables_backend Iptables> class iptables_backend_laws {
         return family_ == net::family::ipv4 ? "-s 10.1.0." + std::to_string(host) + "/32"
                                             : "-s fd00::" + std::to_string(host) + "/128";
     }
+    std::string built_in() const { return table_ == ipt::table::filter ? "FORWARD" : "POSTROUTING"; }
     std::string led_here() const {
         return from(5) + R"( -m comment --comment "name: \"mynet\" id: \"c1\"" -j cnix-laws)";
     }
     std::vector<std::string> all_rules() const {
         std::string const comment = R"(-m comment --comment "name: \"mynet\" id: \"c1\"" -j )";
+        std::string const last = table_ == ipt::table::nat ? "MASQUERADE" : "RETURN";
         return family_ == net::family::ipv4
-                   ? std::vector{"-d 10.1.0.0/16 " + comment + "ACCEPT",
-                                 "! -d 224.0.0.0/4 " + comment + "MASQUERADE", std::string{"-j cnix-laws-2"}}
-                   : std::vector{"-d fd00::/64 " + comment + "ACCEPT",
-                                 "! -d ff00::/8 " + comment + "MASQUERADE", std::string{"-j cnix-laws-2"}};
+                   ? std::vector{"-d 10.1.0.0/16 " + comment + "ACCEPT", "! -d 224.0.0.0/4 " + comment + last,
+                                 std::string{"-j cnix-laws-2"}}
+                   : std::vector{"-d fd00::/64 " + comment + "ACCEPT", "! -d ff00::/8 " + comment + last,
+                                 std::string{"-j cnix-laws-2"}};
     }
     void make() {
         std::string commands = "-N cnix-laws\n-N cnix-laws-2\n";
         for (auto const& rule : all_rules()) commands += "-A cnix-laws " + rule + '\n';
-        Iptables{}.restore(family_, commands + "-A POSTROUTING " + led_here() + '\n');
+        Iptables{}.restore(family_, table_, commands + "-A " + built_in() + ' ' + led_here() + '\n');
     }
     void take_away() {
-        restore({"-D POSTROUTING " + led_here(), "-F cnix-laws", "-X cnix-laws", "-X cnix-laws-2"});
+        restore({"-D " + built_in() + ' ' + led_here(), "-F cnix-laws", "-X cnix-laws", "-X cnix-laws-2"});
     }
 
     /// A law that leaves nothing behind.
@@ -223,13 +246,13 @@ template <iptables_backend Iptables> class iptables_backend_laws {
     void restore(std::initializer_list<std::string> commands) {
         std::string all;
         for (auto const& command : commands) all += command + '\n';
-        Iptables{}.restore(family_, all);
+        Iptables{}.restore(family_, table_, all);
     }
     void refused(std::string const& commands) {
         CAPTURE(commands);
         auto const before = state();
         try {
-            Iptables{}.restore(family_, commands);
+            Iptables{}.restore(family_, table_, commands);
             FAIL_CHECK("it was not refused");
         } catch (cni::error const& e) {
             CHECK_MESSAGE(!e.message().ends_with(": "), "the reason is missing: ", e.message());
@@ -239,23 +262,23 @@ template <iptables_backend Iptables> class iptables_backend_laws {
 
     /// Rules and chains, but for the counters, the comments, and the built-in chains, which are there from
     /// the first use of the table on.
-    static std::vector<std::string> state(net::family family) {
+    std::vector<std::string> state(net::family family) const {
         std::vector<std::string> lines;
-        for (std::string const& line : Iptables{}.save(family))
+        for (std::string const& line : Iptables{}.save(family, table_))
             if (line.starts_with("-A ") || (line.starts_with(":") && line.find(" - [") != line.npos))
                 lines.push_back(line.substr(0, line.find(" - [")));
         return lines;
     }
     std::vector<std::string> state() const { return state(family_); }
     bool has_chain(std::string_view name) const {
-        auto const lines = Iptables{}.save(family_);
+        auto const lines = Iptables{}.save(family_, table_);
         return std::ranges::any_of(
             lines, [&](std::string const& line) { return line.starts_with(':' + std::string{name} + ' '); });
     }
     std::vector<std::string> rules(std::string const& chain) const {
         std::vector<std::string> found;
         auto const begin = "-A " + chain + ' ';
-        for (std::string const& line : Iptables{}.save(family_))
+        for (std::string const& line : Iptables{}.save(family_, table_))
             if (line.starts_with(begin)) found.push_back(line.substr(begin.size()));
         return found;
     }
@@ -264,6 +287,7 @@ template <iptables_backend Iptables> class iptables_backend_laws {
     }
 
     net::family family_ = net::family::ipv4;
+    ipt::table table_ = ipt::table::nat;
 };
 
 } // namespace cnix::laws

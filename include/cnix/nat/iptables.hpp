@@ -61,9 +61,9 @@ template <iptables_backend Iptables> class iptables<Iptables> {
         auto const rules = iptables_layout::rules::of<Iptables>(attachment);
         for (auto const& [family, ips] : by_family(result)) {
             retry([&](int attempt) {
-                bool const shared = attempt > 0 || iptables_.may_have(family, rules.chain);
+                bool const shared = attempt > 0 || iptables_.may_have(family, ipt::table::nat, rules.chain);
                 auto const commands = shared ? additions(rules, family, ips) : creation(rules, family, ips);
-                if (!commands.empty()) iptables_.restore(family, commands);
+                if (!commands.empty()) iptables_.restore(family, ipt::table::nat, commands);
             });
             std::vector<net::address> pods;
             for (auto const& ip : ips) pods.push_back(ip.address());
@@ -98,8 +98,8 @@ template <iptables_backend Iptables> class iptables<Iptables> {
         for (auto const& [family, ips] : by_family(result)) {
             auto const now = read(rules, family);
             auto const missing = [&, f = family](std::string_view chain, std::string const& rule) {
-                found.push_back(std::string{f == net::family::ipv4 ? "iptables" : "ip6tables"} +
-                                ": missing in table nat: -A " + std::string{chain} + ' ' + rule);
+                found.push_back(std::string{ipt::program(f)} + ": missing in table nat: -A " +
+                                std::string{chain} + ' ' + rule);
             };
             auto const masquerade = std::ranges::find(now.chain, rules.masquerade(family));
             if (masquerade == now.chain.end()) missing(rules.chain, rules.masquerade(family));
@@ -121,7 +121,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
             try {
                 retry([&](int) {
                     if (auto const commands = collection(valid, kept, family); !commands.empty())
-                        iptables_.restore(family, commands);
+                        iptables_.restore(family, ipt::table::nat, commands);
                 });
             } catch (std::exception const& e) {
                 found.push_back("cannot remove stale masquerading of network " + valid.network().str() +
@@ -138,7 +138,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
         if (families.empty()) families.insert(net::family::ipv4);
         for (net::family const family : families) {
             try {
-                iptables_.test(family, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");
+                iptables_.test(family, ipt::table::nat, "-N CNI-status\n-A CNI-status -j MASQUERADE\n");
             } catch (std::exception const& e) {
                 found.push_back(std::string{"masquerading with iptables would fail: "} + e.what());
             }
@@ -226,7 +226,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
     void remove(iptables_layout::rules const& rules, net::family family,
                 std::vector<net::address> const& pods, std::vector<net::address> const& others) {
         retry([&](int attempt) {
-            if (!iptables_.may_have(family, rules.chain)) return;
+            if (!iptables_.may_have(family, ipt::table::nat, rules.chain)) return;
             std::string commands;
             if (attempt == 0 && !pods.empty()) { // the container's only interface on the network
                 for (auto const& pod : pods) commands += erase(iptables_layout::postrouting, rules.jump(pod));
@@ -234,7 +234,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
             } else {
                 commands = removals(rules, family, pods, others);
             }
-            if (!commands.empty()) iptables_.restore(family, commands);
+            if (!commands.empty()) iptables_.restore(family, ipt::table::nat, commands);
         });
     }
 
@@ -269,7 +269,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
 
     state read(iptables_layout::rules const& rules, net::family family) {
         state now;
-        for (auto const& line : iptables_.save(family)) {
+        for (auto const& line : iptables_.save(family, ipt::table::nat)) {
             if (line.starts_with(':' + rules.chain + ' ')) now.exists = true;
             auto const rule = iptables_layout::saved_rule::parse(line);
             if (!rule) continue;
@@ -287,7 +287,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
         auto const of_network = iptables_layout::comment_start(valid.network());
         std::string jumps, others;
         std::set<std::string> chains;
-        auto const lines = iptables_.save(family);
+        auto const lines = iptables_.save(family, ipt::table::nat);
         auto const stale = [&](std::string_view chain) {
             return chain.starts_with("CNI-") && chain.size() == 28 && !kept.contains(std::string{chain});
         };

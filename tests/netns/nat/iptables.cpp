@@ -26,7 +26,7 @@ settings<nat_iptables> masquerading() {
 std::string ruleset() {
     std::string rules;
     for (auto family : {net::family::ipv4, net::family::ipv6})
-        for (auto const& line : backends::iptables{}.save(family))
+        for (auto const& line : backends::iptables{}.save(family, ipt::table::nat))
             if (line.starts_with("-A") || line.starts_with(":CNI-"))
                 rules += line.substr(0, line.find('[')) + '\n';
     return rules;

@@ -33,7 +33,7 @@ findings check(cni::attachment const& a, cni::result const& r) {
 std::string state() {
     std::string text;
     for (auto family : {net::family::ipv4, net::family::ipv6})
-        for (auto const& line : recorded{}.save(family)) text += line + '\n';
+        for (auto const& line : recorded{}.save(family, ipt::table::nat)) text += line + '\n';
     return text;
 }
 struct fresh {
@@ -108,9 +108,9 @@ TEST_CASE_FIXTURE(fresh, "an ACCEPT that the reference put behind MASQUERADE is 
     auto const a = laws::attachment("mynet", "c1", "eth0"), b = laws::attachment("mynet", "c1", "eth1");
     auto const ra = laws::result({"10.22.0.2/16"}), rb = laws::result({"10.33.0.2/16"});
     add(a, ra);
-    recorded{}.restore(net::family::ipv4, "-A " + chain + " -d 10.33.0.0/16 " + comment +
-                                              " -j ACCEPT\n-A POSTROUTING -s 10.33.0.2/32 " + comment +
-                                              " -j " + chain + '\n');
+    recorded{}.restore(net::family::ipv4, ipt::table::nat,
+                       "-A " + chain + " -d 10.33.0.0/16 " + comment +
+                           " -j ACCEPT\n-A POSTROUTING -s 10.33.0.2/32 " + comment + " -j " + chain + '\n');
     CHECK(check(b, rb) == findings{"iptables: missing in table nat: -A " + chain + " -d 10.33.0.0/16 " +
                                    comment + " -j ACCEPT"});
     add(b, rb);
@@ -125,7 +125,7 @@ TEST_CASE_FIXTURE(fresh, "gc touches no other chains") {
     auto const foreign =
         "-N CNI-DN-0123456789012345678901\n-N CNI-HOSTPORT-DNAT\n-A POSTROUTING -s 10.1.0.0/16 " + comment +
         " -j CNI-HOSTPORT-DNAT\n";
-    recorded{}.restore(net::family::ipv4, foreign);
+    recorded{}.restore(net::family::ipv4, ipt::table::nat, foreign);
     auto const before = state();
     add(laws::attachment("mynet", "c1"), laws::result({"10.22.0.2/16"}));
     findings found;
@@ -169,9 +169,9 @@ TEST_CASE_FIXTURE(fresh, "whichever operation fails, add leaves nothing, and a s
 
 struct tested : recorded {
     static inline std::vector<net::family> families{};
-    void test(net::family family, std::string_view commands) {
+    void test(net::family family, ipt::table table, std::string_view commands) {
         families.push_back(family);
-        recorded::test(family, commands);
+        recorded::test(family, table, commands);
     }
 };
 

@@ -6,6 +6,7 @@
 #include <cnix/concepts/iptables_backend.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,63 +16,71 @@
 namespace cnix::backends::recording {
 
 /// iptables that keeps what it was asked in the journal, a transaction a here document, and answers from
-/// tables that it keeps in memory, one a family for the process. Knows the table `nat` and the commands -N -A
-/// -I -D -F -X. `Hash` has the SHA-512: the backend that it stands for.
+/// tables that it keeps in memory, the process's. Knows the commands -N -A -I -D -F -X. `Hash` has the SHA-512:
+/// the backend that it stands for.
 template <class Hash> class iptables {
   public:
-    void restore(net::family family, std::string_view commands) {
+    void restore(net::family family, ipt::table which, std::string_view commands) {
         faults::call("restore rules of iptables");
-        auto changed = table(family);
+        auto& table = state(family, which);
+        auto changed = table;
         apply(changed, commands);
-        auto const former = std::exchange(table(family), std::move(changed));
-        std::string const program =
-            std::string{family == net::family::ipv4 ? "iptables" : "ip6tables"} + "-restore --noflush --wait";
+        auto const former = std::exchange(table, std::move(changed));
+        std::string const program = std::string{ipt::program(family)} + "-restore --noflush --wait";
+        std::string const header = '*' + std::string{ipt::text(which)};
         std::string commands_back;
-        for (std::string const& command : commands_to(table(family), former))
+        for (std::string const& command : commands_to(table, former))
             commands_back += ' ' + recording::quoted(command);
         std::vector<std::string> undo;
         if (!commands_back.empty())
-            undo.push_back("printf '%s\\n' '*nat'" + commands_back + " COMMIT | " + program);
-        journal::append(program + " <<'END'\n*nat\n" + std::string{commands} + "COMMIT\nEND",
+            undo.push_back("printf '%s\\n' '" + header + '\'' + commands_back + " COMMIT | " + program);
+        journal::append(program + " <<'END'\n" + header + '\n' + std::string{commands} + "COMMIT\nEND",
                         std::move(undo));
     }
-    void test(net::family family, std::string_view commands) {
+    void test(net::family family, ipt::table which, std::string_view commands) {
         faults::call("check rules of iptables");
-        auto copy = table(family);
+        auto copy = state(family, which);
         apply(copy, commands);
     }
-    std::vector<std::string> save(net::family family) {
+    std::vector<std::string> save(net::family family, ipt::table which) {
         faults::call("save rules of iptables");
-        std::vector<std::string> lines{"*nat"};
-        for (auto const& [name, rules] : table(family))
+        auto const& table = state(family, which);
+        std::vector<std::string> lines{'*' + std::string{ipt::text(which)}};
+        for (auto const& [name, rules] : table)
             lines.push_back(':' + name + (built_in(name) ? " ACCEPT" : " -") + " [0:0]");
-        for (auto const& [name, rules] : table(family))
+        for (auto const& [name, rules] : table)
             for (auto const& rule : rules) lines.push_back("-A " + name + ' ' + rule);
         lines.emplace_back("COMMIT");
         return lines;
     }
-    bool may_have(net::family family, std::string_view chain) {
+    bool may_have(net::family family, ipt::table which, std::string_view chain) {
         faults::call("look for a chain of iptables");
-        return table(family).contains(chain);
+        return state(family, which).contains(chain);
     }
     static std::string sha512(std::string_view text) { return Hash::sha512(text); }
 
     static void reset() { kernel::self().part<tables>() = {}; }
 
   private:
+    static constexpr std::array<std::string_view, 6> targets{"ACCEPT", "RETURN",   "MASQUERADE",
+                                                             "SNAT",   "CONNMARK", "REJECT"};
     using rule_list = std::vector<std::string>;
     using table_state = std::map<std::string, rule_list, std::less<>>;
 
     static bool built_in(std::string_view chain) {
         return chain.find_first_of("abcdefghijklmnopqrstuvwxyz-") == chain.npos;
     }
-    struct tables {
-        table_state v4{{"PREROUTING", {}}, {"INPUT", {}}, {"OUTPUT", {}}, {"POSTROUTING", {}}};
-        table_state v6 = v4;
-    };
-    static table_state& table(net::family family) {
-        auto& both = kernel::self().part<tables>();
-        return family == net::family::ipv4 ? both.v4 : both.v6;
+    using tables = std::map<std::pair<net::family, ipt::table>, table_state>;
+    static table_state& state(net::family family, ipt::table which) {
+        auto const [at, is_new] = kernel::self().part<tables>().try_emplace({family, which});
+        if (is_new)
+            for (char const* const chain : {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
+                if (has(which, chain)) at->second.try_emplace(chain);
+        return at->second;
+    }
+    static bool has(ipt::table which, std::string_view built_in_chain) {
+        if (which == ipt::table::nat) return built_in_chain != "FORWARD";
+        return which == ipt::table::mangle || !built_in_chain.ends_with("ROUTING");
     }
 
     /// What makes of `here` what `wanted` is.
@@ -134,8 +143,8 @@ template <class Hash> class iptables {
             list.erase(rule);
         } else {
             require(verb == "-A" || (verb == "-I" && next() == "1"), line, "unknown option");
-            auto const target = std::string{target_of(rest)};
-            require(target == "ACCEPT" || target == "MASQUERADE" || table.contains(target), line,
+            auto const target = target_of(rest);
+            require(std::ranges::find(targets, target) != targets.end() || table.contains(target), line,
                     "No chain/target/match by that name.");
             list.emplace(verb == "-A" ? list.end() : list.begin(), rest);
         }
@@ -148,7 +157,9 @@ template <class Hash> class iptables {
     }
     static std::string_view target_of(std::string_view rule) {
         auto const at = rule.rfind("-j ");
-        return at == rule.npos ? std::string_view{} : rule.substr(at + 3);
+        if (at == rule.npos) return {};
+        auto const target = rule.substr(at + 3);
+        return target.substr(0, target.find(' '));
     }
     static bool referenced(table_state const& table, std::string_view chain) {
         for (auto const& [name, list] : table)
