@@ -41,6 +41,7 @@ template <nft_backend Nft> class nft_backend_laws {
         with_tables([&] { changes_of_two_tables_are_one_transaction(); });
         with_tables([&] { objects_are_erased_with_what_they_hold(); });
         with_tables([&] { a_refused_erasure_erases_nothing(); });
+        with_tables([&] { an_empty_table_is_erased_with_the_last_in_it(); });
         with_tables([&] { families_are_separate(); });
         with_tables([&] { handles_see_the_same(); });
     }
@@ -415,6 +416,27 @@ template <nft_backend Nft> class nft_backend_laws {
         INFO("together with what leads to it, it goes");
         nft.erase({d, set_of(subnets4())});
         CHECK_FALSE(nft.find_chain(node_, "d"));
+    }
+
+    void an_empty_table_is_erased_with_the_last_in_it() {
+        Nft nft;
+        nft::table_id const small{"inet", "laws-small"};
+        nft.run(
+            "add table inet laws-small\nadd chain inet laws-small a\nadd chain inet laws-small b\n"
+            "add map inet laws-small m { type ipv4_addr : verdict; }\nadd rule inet laws-small a goto b\n");
+        nft::object const a{nft::object::kind::chain, small, "a"}, b{nft::object::kind::chain, small, "b"},
+            m{nft::object::kind::set, small, "m"}, table{nft::object::kind::empty_table, small, {}};
+        for (auto const& objects : {std::vector{table}, std::vector{a, b, table}, std::vector{a, m, table},
+                                    std::vector{table, a, b, m}}) {
+            auto const before = state_();
+            CHECK_THROWS_AS(nft.erase(objects), cni::error);
+            CHECK(state_() == before);
+        }
+        nft.erase({a, b});
+        CHECK_THROWS_AS(nft.erase({table}), cni::error);
+        nft.erase({m, table});
+        refused(nft, "delete table inet laws-small\n");
+        CHECK_THROWS_AS(nft.erase({table}), cni::error);
     }
 
     void families_are_separate() {

@@ -82,7 +82,8 @@ inline element_change erase(set_id set, nft::key of) {
 
 /// A chain, a set or a table.
 struct object {
-    enum class kind : std::uint8_t { chain, set, table };
+    /// empty_table: a table in which nothing else is. Sets and maps are `set`.
+    enum class kind : std::uint8_t { chain, set, table, empty_table };
 
     object::kind kind = kind::table;
     table_id table;
@@ -118,8 +119,9 @@ namespace cnix {
 ///   run           one script, one transaction: all of it is done, or nothing. Throws cni::error with nft's own words.
 ///   dry_run       the same questions to the kernel, and nothing is changed.
 ///   erase         one transaction that takes away objects, in this order: a chain with its rules, a set with its
-///                 elements, a table with all in it. Throws cni::error that names the object if it is not there, or if
-///                 something that is still there leads to it; nothing is done then.
+///                 elements, a table with all in it, or, as empty_table, one that has nothing in it by then. Throws
+///                 cni::error that names the object if it is not there, or if something that is still there leads to
+///                 it or is in it; nothing is done then.
 ///   change        one transaction that makes and takes away elements, in this order, of sets and maps of any tables,
 ///                 none of them interval sets. Throws cni::error that names the element if one to be created is there,
 ///                 whatever it leads to, one to be erased is not, or there is no such set or chain; nothing is done then.

@@ -100,6 +100,7 @@ inline std::string text(object const& one) {
     case object::kind::set:
         return "set " + name;
     case object::kind::table:
+    case object::kind::empty_table:
         break;
     }
     return "table " + text(one.table);

@@ -43,7 +43,7 @@ inline nft_message nft_request(nft::element_change const& change, int flags) {
     }
     return request;
 }
-/// Without NLM_F_NONREC, so that the kernel takes away what the object holds.
+/// But for empty_table without NLM_F_NONREC, so that the kernel takes away what the object holds.
 inline nft_message nft_request(nft::object const& object, int flags) {
     switch (object.kind) {
     case nft::object::kind::chain: {
@@ -58,6 +58,9 @@ inline nft_message nft_request(nft::object const& object, int flags) {
         request.text(NFTA_SET_NAME, object.name);
         return request;
     }
+    case nft::object::kind::empty_table: // EBUSY if there is something in it
+        flags |= NLM_F_NONREC;
+        break;
     case nft::object::kind::table:
         break;
     }

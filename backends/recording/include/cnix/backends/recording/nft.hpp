@@ -26,7 +26,15 @@ class nft {
     void erase(std::vector<cnix::nft::object> const& objects) {
         faults::call("delete objects of nftables");
         std::string script;
-        for (auto const& object : objects) script += "delete " + cnix::nft::text(object) + '\n';
+        auto changed = ruleset();
+        for (auto const& object : objects) {
+            auto const command = "delete " + cnix::nft::text(object) + '\n';
+            if (object.kind == cnix::nft::object::kind::empty_table && !changed.is_empty(object.table))
+                throw cni::error{cni::code::internal,
+                                 "cnix: nftables: cannot " + command + ": Device or resource busy"};
+            changed.apply(command);
+            script += command;
+        }
         if (!objects.empty()) commit(script);
     }
     void dry_run(std::string_view script) {

@@ -28,6 +28,11 @@ class nft_ruleset {
         }
     }
 
+    /// Whether the table, if it is there, has no chain and no set.
+    bool is_empty(cnix::nft::table_id const& id) const {
+        auto const* table = find(tables_, key_of(id));
+        return !table || (table->chains.empty() && table->sets.empty());
+    }
     std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const& id, std::string_view name) const {
         auto const* table = find(tables_, key_of(id));
         auto const* chain = table ? find(table->chains, name) : nullptr;
