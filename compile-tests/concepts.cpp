@@ -1,4 +1,6 @@
 // Every requirement of every slot's concept, refused once. Building this file is the test.
+#include <cnix/concepts/node_nat_policy.hpp>
+
 #include "models.hpp"
 
 using namespace models;
@@ -68,6 +70,27 @@ CNIX_LACKS(nat_policy, nat, del);
 CNIX_LACKS(nat_policy, nat, check);
 CNIX_LACKS(nat_policy, nat, gc);
 CNIX_LACKS(nat_policy, nat, status);
+
+// The second contract of Nat policies.
+template <class> struct good_node_nat {
+    static constexpr std::string_view name = "good";
+    static constexpr bool marks_connections = true;
+    void set_up_node(cnix::node_nat const&) {}
+    void check_node(cnix::node_nat const&, cnix::findings&) {}
+    void remove_node() {}
+};
+static_assert(cnix::node_nat_policy<good_node_nat<void>>);
+#define CNIX_NODE_NAT_LACKS(NAME)                                                                            \
+    struct node_nat_without_##NAME : good_node_nat<node_nat_without_##NAME> {                                \
+        void NAME() = delete;                                                                                \
+    };                                                                                                       \
+    static_assert(!cnix::node_nat_policy<node_nat_without_##NAME>)
+CNIX_NODE_NAT_LACKS(name);
+CNIX_NODE_NAT_LACKS(marks_connections);
+CNIX_NODE_NAT_LACKS(set_up_node);
+CNIX_NODE_NAT_LACKS(check_node);
+CNIX_NODE_NAT_LACKS(remove_node);
+
 struct nat_that_needs_arguments : models::nat<nat_that_needs_arguments> {
     explicit nat_that_needs_arguments(int);
 };

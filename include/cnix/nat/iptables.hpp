@@ -4,6 +4,7 @@
 #include <cnix/concepts/nat_policy.hpp>
 #include <cnix/config/checker.hpp>
 #include <cnix/nat/iptables_layout.hpp>
+#include <cnix/nat/iptables_node.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 #include <range/v3/algorithm/contains.hpp>
@@ -49,6 +50,7 @@ template <iptables_backend Iptables> class iptables<Iptables> {
   public:
     using config = iptables_config;
     static constexpr std::string_view name = "iptables";
+    static constexpr bool marks_connections = true;
 
     void add(cni::attachment const& attachment, settings<iptables> const& settings, cni::result const& result,
              cni::rollback& undo) {
@@ -144,6 +146,14 @@ template <iptables_backend Iptables> class iptables<Iptables> {
             }
         }
     }
+
+    // Of node_nat_policy.
+
+    void set_up_node(node_nat const& wanted) { iptables_node{iptables_}.set_up(wanted); }
+    void check_node(node_nat const& wanted, findings& found) {
+        iptables_node{iptables_}.check(wanted, found);
+    }
+    void remove_node() { iptables_node{iptables_}.remove(); }
 
   private:
     /// What the table holds of one container, rules without "-A <chain> ".
@@ -320,4 +330,5 @@ BOOST_HANA_ADAPT_STRUCT(cnix::nat::iptables_config, ipMasq, ipMasqBackend);
 
 namespace cnix {
 static_assert(nat_policy<nat::iptables<archetypes::iptables>>);
-}
+static_assert(node_nat_policy<nat::iptables<archetypes::iptables>>);
+} // namespace cnix

@@ -83,10 +83,12 @@ struct saved_rule {
         if (space == line.npos) return std::nullopt;
         return saved_rule{line.substr(0, space), line.substr(space + 1)};
     }
-    /// The chain after the final "-j", or the target; empty if there is none.
+    /// The chain after the final "-j", or the target without its options; empty if there is none.
     std::string_view target() const {
         auto const at = rest.rfind("-j ");
-        return at == rest.npos ? std::string_view{} : rest.substr(at + 3);
+        if (at == rest.npos) return {};
+        auto const name = rest.substr(at + 3);
+        return name.substr(0, name.find(' '));
     }
     /// After "-s " or "-d " at the beginning.
     std::optional<net::prefix> match(std::string_view option) const {

@@ -3,6 +3,7 @@
 #include <cnix/concepts/nft_steps.hpp>
 #include <cnix/config/checker.hpp>
 #include <cnix/nat/nftables_layout.hpp>
+#include <cnix/nat/nftables_node.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -55,6 +56,7 @@ template <nft_backend Nft> class nftables<Nft> {
   public:
     using config = nftables_config;
     static constexpr std::string_view name = "nftables";
+    static constexpr bool marks_connections = true;
 
     void add(cni::attachment const& attachment, settings<nftables> const& settings, cni::result const& result,
              cni::rollback& undo) {
@@ -135,6 +137,12 @@ template <nft_backend Nft> class nftables<Nft> {
         }
     }
 
+    // Of node_nat_policy.
+
+    void set_up_node(node_nat const& wanted) { nftables_node{nft_}.set_up(wanted); }
+    void check_node(node_nat const& wanted, findings& found) { nftables_node{nft_}.check(wanted, found); }
+    void remove_node() { nftables_node{nft_}.remove(); }
+
   private:
     /// The first attempt counts on a table that looks whole: to remake rules would make the kernel wait as above.
     std::string make(cni::network_name const& network, int attempt) {
@@ -194,7 +202,25 @@ template <nft_backend Nft> class nftables<Nft> {
         });
         nft::erase_unused(nft_, layout::table, layout::network_chain(network),
                           layout::network_objects(network));
-        nft::erase_unused(nft_, layout::table, layout::outbound, layout::table_objects());
+        remove_table();
+    }
+
+    /// Without the last network. What the node has in the table stays, and the table with it.
+    void remove_table() {
+        nft::retry([&](int attempt) {
+            auto const now = nft_.find_chain(layout::table, layout::outbound);
+            if (!now || now->references != 0) return;
+            auto objects = layout::table_objects();
+            if (!nftables_node{nft_}.is_there()) {
+                // Refused if the node comes by then. Parts that somebody has taken out refuse it for ever.
+                constexpr int in_parts = 5;
+                bool const whole = attempt >= in_parts;
+                if (whole) objects.resize(1);
+                objects.push_back(
+                    {whole ? nft::object::kind::table : nft::object::kind::empty_table, layout::table, {}});
+            }
+            nft_.erase(objects);
+        });
     }
 
     void check_pod(cni::attachment_id const& attachment, net::address const& address, findings& found) {
@@ -237,4 +263,5 @@ BOOST_HANA_ADAPT_STRUCT(cnix::nat::nftables_config, ipMasq, ipMasqBackend);
 
 namespace cnix {
 static_assert(nat_policy<nat::nftables<archetypes::nft>>);
-}
+static_assert(node_nat_policy<nat::nftables<archetypes::nft>>);
+} // namespace cnix

@@ -22,7 +22,7 @@ namespace cnix::nat::nftables_layout {
 ///     }
 // clang-format on
 ///
-/// A pod is an element; a network is a chain, which its pods' elements hold (EBUSY), and which holds
+/// The node's chains (nftables_node_layout.hpp) are in the same table. A pod is an element; a network is a chain, which its pods' elements hold (EBUSY), and which holds
 /// `outbound`. So the kernel refuses to delete a network's chain while it has a pod, and `outbound` while
 /// there is a network; a transaction that deletes one of them with what belongs to it cannot take away what
 /// another process has just added.
@@ -94,9 +94,12 @@ inline std::vector<nft::object> network_objects(cni::network_name const& network
             {nft::object::kind::set, table, subnets(network, net::family::ipv4).name},
             {nft::object::kind::set, table, subnets(network, net::family::ipv6).name}};
 }
-/// The rest. `outbound` cannot be erased while there is a network.
+/// The rest, but for the table. `outbound` cannot be erased while there is a network.
 inline std::vector<nft::object> table_objects() {
-    return {{nft::object::kind::chain, table, std::string{outbound}}, {nft::object::kind::table, table, {}}};
+    return {{nft::object::kind::chain, table, std::string{outbound}},
+            {nft::object::kind::chain, table, postrouting_plan().name},
+            {nft::object::kind::set, table, pods(net::family::ipv4).name},
+            {nft::object::kind::set, table, pods(net::family::ipv6).name}};
 }
 
 } // namespace cnix::nat::nftables_layout

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/concepts/nat_policy.hpp>
+#include <cnix/concepts/node_nat_policy.hpp>
 #include <cnix/config/checker.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
@@ -30,6 +31,13 @@ class none {
     void check(cni::attachment const&, settings<none> const&, cni::result const&, findings&) {}
     void gc(cni::valid_attachments const&, settings<none> const&, findings&) {}
     void status(settings<none> const&, findings&) {}
+
+    // Of node_nat_policy: the cloud translates, and NodePorts of pods that are not on the primary interface are somebody else's.
+
+    static constexpr bool marks_connections = false;
+    void set_up_node(node_nat const&) {}
+    void check_node(node_nat const&, findings&) {}
+    void remove_node() {}
 };
 
 } // namespace cnix::nat
@@ -38,4 +46,5 @@ BOOST_HANA_ADAPT_STRUCT(cnix::nat::none_config, ipMasq);
 
 namespace cnix {
 static_assert(nat_policy<nat::none>);
-}
+static_assert(node_nat_policy<nat::none>);
+} // namespace cnix

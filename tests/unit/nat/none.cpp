@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <laws/nat_laws.hpp>
+#include <laws/node_nat_laws.hpp>
 
 namespace {
 
@@ -13,6 +14,10 @@ using cnix::nat::none_config;
 
 TEST_CASE("none keeps the laws of a Nat that never masquerades") {
     cnix::laws::nat_laws<cnix::nat::none>{{}, cnix::backends::recording::journal::text}.not_asked_for();
+}
+
+TEST_CASE("and those of one that leaves the node's connections alone") {
+    cnix::laws::node_nat_laws<cnix::nat::none>{cnix::backends::recording::journal::text}.all();
 }
 
 TEST_CASE("ipMasq is refused with the plugins that do it") {
