@@ -144,8 +144,9 @@ struct rule_spec {
     std::optional<net::prefix> destination{};
     std::string input_interface{}; ///< empty: any
     std::uint32_t mark = 0;
-    std::uint32_t mask = 0;    ///< 0: the mark is not looked at
-    std::uint8_t protocol = 0; ///< FRA_PROTOCOL
+    std::uint32_t mask = 0;     ///< 0: the mark is not looked at
+    std::uint8_t protocol = 0;  ///< FRA_PROTOCOL
+    std::uint8_t transport = 0; ///< FRA_IP_PROTO: IPPROTO_ICMPV6, say; 0: any
 
     friend bool operator==(rule_spec const&, rule_spec const&) = default;
 };

@@ -31,6 +31,7 @@ inline std::vector<netlink::rule_spec> rules(socket& sock, net::family family) {
         rule.mark = found.number<std::uint32_t>(FRA_FWMARK);
         rule.mask = found.number<std::uint32_t>(FRA_FWMASK);
         rule.protocol = found.number<std::uint8_t>(FRA_PROTOCOL);
+        rule.transport = found.number<std::uint8_t>(FRA_IP_PROTO);
         all.push_back(rule);
     }
     return all;
@@ -54,6 +55,7 @@ inline request rule_request(int type, int flags, netlink::rule_spec const& rule)
         question.u32(FRA_FWMASK, rule.mask);
     }
     if (rule.protocol != 0) question.u8(FRA_PROTOCOL, rule.protocol);
+    if (rule.transport != 0) question.u8(FRA_IP_PROTO, rule.transport);
     return question;
 }
 

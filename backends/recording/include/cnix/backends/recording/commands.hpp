@@ -142,6 +142,7 @@ inline std::string rule(std::string const& verb, nl::rule_spec const& rule) {
     if (rule.destination) line += " to " + rule.destination->str();
     if (!rule.input_interface.empty()) line += " iif " + recording::quoted(rule.input_interface);
     if (rule.mask != 0) line += " fwmark " + hex(rule.mark) + '/' + hex(rule.mask);
+    if (rule.transport != 0) line += " ipproto " + std::to_string(rule.transport);
     line += " table " + std::to_string(rule.table);
     if (rule.protocol != 0) line += " protocol " + std::to_string(rule.protocol);
     return line;

@@ -322,7 +322,8 @@ class netlink {
                    (!rule.destination || other.destination == rule.destination) &&
                    (rule.input_interface.empty() || other.input_interface == rule.input_interface) &&
                    (rule.mask == 0 || (other.mark == rule.mark && other.mask == rule.mask)) &&
-                   (rule.protocol == 0 || other.protocol == rule.protocol);
+                   (rule.protocol == 0 || other.protocol == rule.protocol) &&
+                   (rule.transport == 0 || other.transport == rule.transport);
         });
         if (at == space_->rules.end()) return false;
         note(commands::rule("del", *at), {commands::rule("add", *at)});

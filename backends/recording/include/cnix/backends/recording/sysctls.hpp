@@ -32,7 +32,8 @@ constexpr inline std::array<sysctl_default, 10> ipv6_interface_sysctls{{{"accept
                                                                         {"keep_addr_on_down", "0"},
                                                                         {"ndisc_notify", "0"},
                                                                         {"proxy_ndp", "0"}}};
-constexpr inline std::array<sysctl_default, 1> other_sysctls{{{"net/ipv4/ip_forward", "0"}}};
+constexpr inline std::array<sysctl_default, 2> other_sysctls{
+    {{"net/ipv4/ip_forward", "0"}, {"net/ipv4/tcp_early_demux", "1"}}};
 
 /// The value of a sysctl nobody has written; nothing: there is no such sysctl.
 inline std::optional<std::string_view> default_sysctl(network_namespace& space, std::string_view path) {
