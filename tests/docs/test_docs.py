@@ -37,7 +37,7 @@ def rows(page: Path) -> set[str]:
         elif cells[1] == "key":
             inside = True
         elif inside and not set(cells[1]) <= set("-: "):
-            keys |= {key if "/" in key else re.split(r"[.\]]", key)[-1] for key in re.findall(r"`([^`]+)`", cells[1])}
+            keys |= {key if "/" in key or key.startswith("io.") else re.split(r"[.\]]", key)[-1] for key in re.findall(r"`([^`]+)`", cells[1])}
     return keys
 
 

@@ -35,6 +35,10 @@ template <class Ipam> struct ipam_subject {
     bool keeps_first = true;
     /// Whether an attachment that has its addresses is given them again by a second add.
     bool gives_again = false;
+    /// Whether check() can tell that a lease is gone.
+    bool checks = true;
+    /// Whether gc() knows what is held. Else whoever hands out the addresses collects them.
+    bool collects = true;
     /// For an Ipam that hands a call on as the runtime made it: makes the environment and settings.request
     /// those of the call. May be left empty.
     std::function<void(ipam_call const&, cnix::settings<Ipam>&)> prepare = {};
@@ -138,15 +142,17 @@ template <ipam_policy Ipam> class ipam_laws {
         CHECK_MESSAGE(here.wrong(attachment("a"), lease) == findings{}, "nothing is wrong after add");
         CHECK_MESSAGE(here.trace() == before, "check changes nothing");
         here.del(attachment("a"));
-        CHECK_MESSAGE(here.wrong(attachment("a"), lease) != findings{}, "a lease that is gone is found");
+        if (here.subject.checks)
+            CHECK_MESSAGE(here.wrong(attachment("a"), lease) != findings{}, "a lease that is gone is found");
     }
 
     void gc() {
         node here{fresh_()};
         auto const lease = here.add(attachment("a"));
-        auto const before = here.trace();
+        auto before = here.trace();
         here.add(attachment("b"));
         here.add(attachment("a", "eth1"));
+        if (!here.subject.collects) before = here.trace();
         cni::valid_attachments valid{*cni::network_name::parse("net")};
         valid.insert(*cni::container_id::parse("a"), *net::interface_name::parse("eth0"));
         CHECK(here.collect(valid) == findings{});

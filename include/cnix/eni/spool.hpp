@@ -1,0 +1,186 @@
+#pragma once
+#include <cnix/cni/attachment.hpp>
+#include <cnix/cni/json_writer.hpp>
+#include <cnix/concepts/settings.hpp>
+#include <cnix/config/read.hpp>
+#include <cnix/sys/directory.hpp>
+#include <cnix/sys/random.hpp>
+
+#include <boost/hana/adapt_struct.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <ctime>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/file.h>
+#include <utility>
+#include <vector>
+
+namespace cnix::eni {
+
+/// A release that the address daemon could not be told of.
+struct spooled_release {
+    cni::attachment_id attachment;
+    std::string pod_name{};
+    std::string pod_namespace{};
+    std::string infra_container{};
+    std::string pod_uid{};
+    std::string reason{};
+
+    friend bool operator==(spooled_release const&, spooled_release const&) = default;
+};
+
+namespace detail {
+/// A file of the spool.
+struct spool_file {
+    std::uint32_t version = 0;
+    config::text network{};
+    config::text container{};
+    config::text interface{};
+    config::text podName{};
+    config::text podNamespace{};
+    config::text infraContainer{};
+    config::text podUID{};
+    config::text reason{};
+};
+} // namespace detail
+} // namespace cnix::eni
+
+BOOST_HANA_ADAPT_STRUCT(cnix::eni::detail::spool_file, version, network, container, interface, podName,
+                        podNamespace, infraContainer, podUID, reason);
+
+namespace cnix::eni {
+
+/// Releases that wait for the address daemon, in a directory that plugin and daemon share: one file each, DIGEST.json, where
+/// DIGEST is the attachment's. A file is there whole or not at all, and on the disk when put() returns.
+///
+///     {"version":1,"network":"aws-cni","container":"0123abcd","interface":"eth0","podName":"nginx","podNamespace":"default",
+///      "infraContainer":"0123abcd","podUID":"5e6f","reason":"PodDeleted"}
+///
+/// Who acts on a file, or takes it away, holds flock(2) on it: so an ADD of the same attachment, which drop()s its release first,
+/// is never overtaken by the release. Everything that fails throws std::system_error.
+class spool {
+  public:
+    /// Of a directory that need not exist.
+    explicit spool(std::string path) : path_{std::move(path)} {}
+
+    /// Once more is as good as once.
+    void put(spooled_release const& release) const {
+        auto const directory = sys::directory::open_or_create(path_, 0755);
+        std::string const name = file_name(release.attachment);
+        auto const random = sys::random_bytes<2>();
+        std::string const fresh = name + '.' + std::to_string(::getpid()) + '.' +
+                                  std::to_string(random[0] << 8 | random[1]) + std::string{unfinished};
+        directory.create(fresh, text(release), 0600);
+        sync(sys::fd{::openat(directory.get(), fresh.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)},
+             directory.path(fresh));
+        if (::renameat(directory.get(), fresh.c_str(), directory.get(), name.c_str()) != 0)
+            sys::throw_errno("rename the file \"" + directory.path(fresh) + '"');
+        sync(sys::open(path_, O_RDONLY | O_DIRECTORY), path_);
+        std::string const above = path_ + "/..";
+        sync(sys::open(above, O_RDONLY | O_DIRECTORY), above);
+    }
+
+    /// Takes a release back, if there is one; waits for who is about to act on it.
+    bool drop(cni::attachment_id const& attachment) const {
+        return replay(attachment, [] { return true; });
+    }
+
+    /// All of them, in no order. Files that are none are left alone and told of.
+    std::vector<spooled_release> entries(findings& unreadable) const {
+        std::vector<spooled_release> all;
+        auto const directory = sys::directory::open(path_);
+        if (!directory) return all;
+        for (std::string const& name : directory->names()) {
+            if (name.ends_with(unfinished)) remove_if_old(*directory, name);
+            if (!name.ends_with(suffix)) continue;
+            auto release = parse(directory->read(name, max_size).bytes);
+            if (release && file_name(release->attachment) == name)
+                all.push_back(*std::move(release));
+            else if (release || ::faccessat(directory->get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                unreadable.push_back(directory->path(name) +
+                                     " is no release that waits for the address daemon; remove it");
+        }
+        return all;
+    }
+
+    /// If the attachment's release waits: calls `act`, and forgets the release if it returns true. Returns whether it did.
+    template <std::predicate Act> bool replay(cni::attachment_id const& attachment, Act&& act) const {
+        auto const directory = sys::directory::open(path_);
+        if (!directory) return false;
+        std::string const name = file_name(attachment);
+        sys::fd const file{
+            ::openat(directory->get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+        if (!file) {
+            if (int const error = errno; error != ENOENT)
+                sys::throw_errno(error, "open the file \"" + directory->path(name) + '"');
+            return false;
+        }
+        int result = -1;
+        do result = ::flock(file.get(), LOCK_EX);
+        while (result != 0 && errno == EINTR);
+        if (int const error = errno; result != 0)
+            sys::throw_errno(error, "lock the file \"" + directory->path(name) + '"');
+        if (!is_still(*directory, name, file)) return false; // another did it
+        return act() && directory->remove(name);
+    }
+
+    std::string const& path() const noexcept { return path_; }
+
+  private:
+    static constexpr std::string_view suffix = ".json";
+    static constexpr std::string_view unfinished = ".new";
+    static constexpr std::size_t max_size = 64 * 1024;
+    static constexpr std::time_t old = 600; // seconds: a put() takes none
+
+    static std::string file_name(cni::attachment_id const& attachment) {
+        return attachment.digest().append(suffix);
+    }
+
+    static std::string text(spooled_release const& release) {
+        cni::json_writer out{cni::json_writer::layout::compact};
+        auto const& [network, container, interface] = release.attachment;
+        out.begin_object().member("version", 1).member("network", network.str());
+        out.member("container", container.str()).member("interface", interface.str());
+        out.member("podName", release.pod_name).member("podNamespace", release.pod_namespace);
+        out.member("infraContainer", release.infra_container).member("podUID", release.pod_uid);
+        return std::move(out.member("reason", release.reason).end_object()).str() + '\n';
+    }
+
+    static std::optional<spooled_release> parse(std::string const& bytes) {
+        auto const read = config::read<detail::spool_file>(bytes);
+        auto const& file = read.value;
+        auto const network = cni::network_name::parse(file.network);
+        auto const container = cni::container_id::parse(file.container);
+        auto const interface = net::interface_name::parse(file.interface);
+        if (!read.ok() || file.version != 1 || !network || !container || !interface) return std::nullopt;
+        return spooled_release{{*network, *container, *interface}, std::string{file.podName},
+                               std::string{file.podNamespace},     std::string{file.infraContainer},
+                               std::string{file.podUID},           std::string{file.reason}};
+    }
+
+    static bool is_still(sys::directory const& directory, std::string const& name, sys::fd const& file) {
+        struct stat now{}, then{};
+        return ::fstatat(directory.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+               ::fstat(file.get(), &then) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+    }
+
+    /// What a put() that was killed left.
+    static void remove_if_old(sys::directory const& directory, std::string const& name) {
+        struct stat status{};
+        if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            status.st_mtime < std::time(nullptr) - old)
+            directory.remove(name);
+    }
+
+    static void sync(sys::fd const& file, std::string const& path) {
+        if (!file || ::fsync(file.get()) != 0) sys::throw_errno("write to disk \"" + path + '"');
+    }
+
+    std::string path_;
+};
+
+} // namespace cnix::eni

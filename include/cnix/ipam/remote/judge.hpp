@@ -1,0 +1,98 @@
+#pragma once
+#include <cnix/concepts/cni_backend.hpp>
+#include <cnix/eni/lease.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+/// What a daemon's answer means, and whether it can: nothing of it is believed before.
+namespace cnix::ipam::remote_detail {
+
+/// More than the 15 network cards of any instance type.
+constexpr inline std::size_t max_allocations = 64;
+
+/// Throws std::runtime_error.
+[[noreturn]] inline void refuse(std::string const& what) { throw std::runtime_error{what}; }
+
+/// Appends an address of the field for `family`, if there is one. See allocation_of().
+inline void take(std::vector<net::address>& into, std::optional<net::address> const& address,
+                 net::family family) {
+    if (!address) return;
+    if (address->family() != family)
+        refuse("it has the address " + address->str() + " in the field of the other family");
+    if (address->is_unspecified() || address->is_multicast() || address->is_loopback() ||
+        address->is_link_local())
+        refuse("the address " + address->str() + " cannot be a pod's");
+    into.push_back(*address);
+}
+
+/// The table of an allocation of `vlan` 0, else of the branch ENI.
+template <class Generation> std::uint32_t table_of(rpc::allocation const& from, int vlan) {
+    if (vlan != 0) return eni::table_of_branch(static_cast<std::uint16_t>(vlan));
+    int const device = from.device_number;
+    if (device < 0 || device > 250) // table_of() gives those of the kernel to greater ones
+        refuse("device number " + std::to_string(device) + " is none of an ENI");
+    if (!Generation::tables) return eni::table_of(device);
+    if (from.table <= 1 && from.table >= 0 && device == 0) return eni::main_table;
+    if (from.table <= 1 || from.table == static_cast<int>(eni::local_table))
+        refuse("table " + std::to_string(from.table) + " is none of an ENI, whose device number is " +
+               std::to_string(device));
+    return static_cast<std::uint32_t>(from.table);
+}
+
+/// Throws std::runtime_error that completes "the answer makes no sense: ".
+template <class Generation> eni::allocation allocation_of(rpc::allocation const& from, int vlan) {
+    if (vlan < 0 || vlan > 4094) refuse("there is no VLAN " + std::to_string(vlan));
+    eni::allocation made;
+    take(made.addresses, from.ipv4, net::family::ipv4);
+    take(made.addresses, from.ipv6, net::family::ipv6);
+    if (made.addresses.empty())
+        refuse("an interface has no address; does the daemon speak as those of " +
+               std::string{Generation::name} + '?');
+    made.device_number = vlan != 0 ? -1 : from.device_number;
+    made.table = table_of<Generation>(from, vlan);
+    return made;
+}
+
+/// See allocation_of().
+inline eni::branch branch_of(rpc::add_reply const& from, eni::allocation const& allocation) {
+    std::string const what = "the branch ENI of VLAN " + std::to_string(from.vlan) + " has ";
+    if (!from.branch_mac || from.branch_mac->is_zero() || from.branch_mac->is_multicast())
+        refuse(what + "no MAC address");
+    if (!from.branch_gateway || from.branch_gateway->is_unspecified() ||
+        std::ranges::none_of(allocation.addresses, [&](net::address const& one) {
+            return one.family() == from.branch_gateway->family();
+        }))
+        refuse(what + "no gateway for the pod's address");
+    if (from.trunk <= 0) refuse(what + "no trunk interface");
+    return {static_cast<std::uint16_t>(from.vlan), *from.branch_mac, *from.branch_gateway, from.trunk};
+}
+
+/// Appends the allocation's addresses. See allocation_of().
+inline void append_ips(cni::lease& to, eni::allocation const& from) {
+    for (net::address const& address : from.addresses) {
+        for (cni::ip const& other : to.ips)
+            if (other.address.address() == address) refuse("it has the address " + address.str() + " twice");
+        to.ips.push_back({net::prefix::host(address), {}, {}});
+    }
+}
+
+/// Of an answer to ADD that says success. See allocation_of().
+template <class Generation> void judge(rpc::add_reply const& reply, eni::lease& made) {
+    if (reply.allocations.empty())
+        refuse("there is no address in it; does the daemon speak as those of " +
+               std::string{Generation::name} + '?');
+    if (reply.allocations.size() > max_allocations)
+        refuse("it has " + std::to_string(reply.allocations.size()) + " interfaces for one pod");
+    if (reply.vlan != 0 && reply.allocations.size() != 1)
+        refuse("a pod with a branch ENI has one interface, not " + std::to_string(reply.allocations.size()));
+    for (rpc::allocation const& one : reply.allocations) {
+        made.allocations.push_back(allocation_of<Generation>(one, reply.vlan));
+        append_ips(made, made.allocations.back());
+    }
+    if (reply.vlan != 0) made.branch = branch_of(reply, made.allocations.front());
+}
+
+} // namespace cnix::ipam::remote_detail
