@@ -42,6 +42,7 @@ template <cni_backend Client> class remote {
     using settings = cnix::settings<remote>;
     static constexpr std::string_view type = "remote";
     static constexpr bool always = true;
+    static constexpr bool without_subnets = true; ///< the protocol has none (compose.hpp)
 
     lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {
         auto const begin = clock::now();

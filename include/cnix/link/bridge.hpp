@@ -28,6 +28,7 @@ template <netlink_backend Netlink, class SpoofCheck> class bridge<Netlink, Spoof
     using cni_args = bridge_cni_args;
     using lease = cni::lease;
     static constexpr std::string_view name = "bridge";
+    static constexpr bool needs_subnets = true; ///< the pods' (compose.hpp)
 
     /// What one struct cannot know: whether there is an IPAM, and what this composition is made of.
     static constexpr void check(config const& conf, entry_facts const& entry, cnix::config::checker& found) {
