@@ -8,7 +8,7 @@ install(TARGETS cnix EXPORT cnixTargets FILE_SET HEADERS COMPONENT dev)
 install(TARGETS cnix_laws EXPORT cnixTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cnix-laws COMPONENT dev)
 install(EXPORT cnixTargets NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
 # A file for each backend: cnixConfig.cmake takes those whose system libraries it finds.
-foreach(backend libnl nftables libnftables iptables recording)
+foreach(backend libnl nftables libnftables iptables grpc recording)
   if(TARGET cnix_${backend})
     install(TARGETS cnix_${backend} EXPORT cnix-${backend} FILE_SET HEADERS COMPONENT dev)
     install(EXPORT cnix-${backend} NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
@@ -20,7 +20,9 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/cnixConfig.cmake.in ${PR
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 file(GLOB modules CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/Cnix*)
-install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/backends/grpc/proto DESTINATION ${package_dir} COMPONENT dev)
+install(FILES ${modules} ${CMAKE_CURRENT_LIST_DIR}/cnixSystemLibraries.cmake ${CMAKE_CURRENT_LIST_DIR}/cnixGrpcMessages.cmake
+              ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
               ${PROJECT_BINARY_DIR}/package/cnixConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT dev)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/cnix-new.in ${PROJECT_BINARY_DIR}/package/cnix-new @ONLY)

@@ -21,4 +21,5 @@ endfunction()
 
 _cnix_find_system(libnl netlink/netlink.h libnl3 libnl-3.a nl-3) # its core: messages and sockets
 _cnix_find_system(nettle nettle/sha2.h "" libnettle.a nettle)
+include("${CMAKE_CURRENT_LIST_DIR}/cnixGrpcMessages.cmake")
 _cnix_find_system(nftables nftables/libnftables.h "" nftables) # Debian has no static library of it

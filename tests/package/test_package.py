@@ -140,6 +140,28 @@ def test_a_subdirectory_installs_and_builds_nothing_of_its_own(consumer, tmp_pat
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_messages_are_generated_by_the_consumer(staged, tmp_path):
+    """From two directories of a project, with the compiler's strictest warnings and names that the project may have itself."""
+    if not shutil.which("protoc"):
+        pytest.skip("no protoc (package protobuf-compiler)")
+    other = tmp_path / "source/other"
+    other.mkdir(parents=True)
+    for directory in (other.parent, other):
+        (directory / "main.cpp").write_text(
+            "#include <cnix/backends/grpc.hpp>\n"
+            "int main() { return cnix::backends::grpc<cnix::rpc::v1_10>{}.health({*cnix::rpc::endpoint::parse(\"127.0.0.1:1\"), "
+            "std::chrono::seconds{1}}, \"\") == cnix::rpc::health::serving; }\n")
+    (other / "CMakeLists.txt").write_text("find_package(cnix CONFIG REQUIRED COMPONENTS grpc)\n"
+                                          "cnix_add_plugin(q SOURCES main.cpp BACKENDS grpc)\n")
+    done, tree = use_package(tmp_path, staged, "add_compile_options(-O0 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)",
+                             "cnix_add_plugin(p SOURCES main.cpp BACKENDS grpc)", "add_subdirectory(other)", components="COMPONENTS grpc")
+    assert done.returncode == 0, done.stderr
+    build(tree)
+    for program in (tree / "p", tree / "other/q"):
+        assert "INTERP" not in run("readelf", "--program-headers", "--wide", program).stdout, "not static"
+        assert "connect: Connection refused" in run(program, check=False).stderr
+
+
 # The words of a generated composition, and what they compile.
 
 COMBINATIONS = [dict(zip(("IPAM", "NAT", "SPOOF_CHECK", "NFT"), words)) for words in itertools.product(

@@ -1,0 +1,87 @@
+#pragma once
+#include <cnix/backends/grpc/connection.hpp>
+
+#include <absl/synchronization/mutex.h>
+#include <algorithm>
+#include <cstdlib>
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/grpc.h>
+#include <grpc/support/log.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <malloc.h>
+#include <string>
+#include <vector>
+
+namespace cnix::backends::grpc_detail {
+
+/// Most bytes of an answer. One with an interface of each of 15 network cards has 1 kB.
+constexpr inline int max_reply = 256 * 1024;
+
+/// Starts gRPC, once a process and never to stop: stopping it waits for its threads.
+inline void start() {
+    static bool const started = [] {
+        // It has half a dozen threads that do next to nothing: one heap for all, not one of 64 MiB of addresses for each.
+        ::mallopt(M_ARENA_MAX, 1);
+        // On in Debian's build, and a tenth of a call's time.
+        absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+        // What fails is the caller's to tell.
+        if (::getenv("GRPC_VERBOSITY") == nullptr) {
+            gpr_set_log_function([](gpr_log_func_args*) {});
+            google::protobuf::SetLogHandler(nullptr);
+        }
+        ::grpc_init();
+        return true;
+    }();
+    static_cast<void>(started);
+}
+
+/// One call of a method ("/rpc.CNIBackend/AddNetwork") over a connection of its own: the bytes of its answer.
+inline std::string call(rpc::target const& to, std::string const& method, std::string const& request) {
+    auto const begin = clock::now();
+    auto socket = connect(to, begin);
+    start();
+
+    ::grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    arguments.SetMaxReceiveMessageSize(max_reply);
+    // As gRPC for Go names a Unix socket. A server may check it.
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, to.endpoint.is_unix() ? "localhost" : to.endpoint.str());
+    auto const channel = ::grpc::CreateCustomInsecureChannelFromFd("", socket.release(), arguments);
+
+    auto const fail = [&](::grpc::Status const& status) {
+        throw rpc::error{static_cast<rpc::status>(status.error_code()), status.error_message(), to,
+                         since(begin), true};
+    };
+    ::grpc::ClientContext context;
+    auto const left = std::max(std::chrono::milliseconds{0}, to.within - since(begin));
+    context.set_deadline(
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(left.count(), GPR_TIMESPAN)));
+    ::grpc::Slice const sent{request};
+    ::grpc::ByteBuffer reply;
+    ::grpc::Status status;
+    ::grpc::CompletionQueue queue;
+    auto const pending = ::grpc::GenericStub{channel}.PrepareUnaryCall(&context, method, {&sent, 1}, &queue);
+    pending->StartCall();
+    pending->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool done = false;
+    queue.Next(&tag, &done);
+    queue.Shutdown();
+    while (queue.Next(&tag, &done)) {
+    }
+    if (!status.ok()) fail(status);
+    std::vector<::grpc::Slice> slices;
+    if (auto const dumped = reply.Dump(&slices); !dumped.ok()) fail(dumped);
+    std::string bytes;
+    for (::grpc::Slice const& slice : slices)
+        bytes.append(reinterpret_cast<char const*>(slice.begin()), slice.size());
+    return bytes;
+}
+
+} // namespace cnix::backends::grpc_detail

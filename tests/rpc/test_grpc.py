@@ -1,0 +1,296 @@
+"""backends::grpc against a daemon that is Python's own gRPC, and against peers that are none."""
+
+import contextlib
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support.ipamd_stub import GENERATIONS, Refusal, Stub, encode
+
+grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
+
+
+@pytest.fixture(scope="session")
+def client(pytestconfig):
+    program = pytestconfig.option.plugins_dir.resolve().parent / "tests/cni-client"
+    if not program.exists():
+        pytest.skip(f"{program} is not built: cnix was configured without grpc++")
+
+    def call(what: str, *endpoints: str, generation: str = "v1_20", within: int = 2000) -> str:
+        done = subprocess.run([program, generation, str(within), what, *endpoints], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and done.stderr == ""
+        return done.stdout.removesuffix("\n")
+
+    return call
+
+
+@pytest.fixture
+def at(tmp_path) -> str:
+    return f"unix://{tmp_path}/s"
+
+
+POOLS = [(1, ["10.0.2.55", "fd00::55", "10.0.2.56"]), (2, ["10.0.3.55"])]
+
+
+@pytest.mark.parametrize("generation, add, released", (
+    ("v1_7", "[10.0.2.55 - 1 0]", "[10.0.2.55 - 1 0]"),
+    ("v1_10", "[10.0.2.55 fd00::55 1 0]", "[10.0.2.55 fd00::55 1 0]"),
+    ("v1_20", "[10.0.2.55 fd00::55 1 2] [10.0.3.55 - 2 3]", "[10.0.2.55 fd00::55 1 2] [10.0.3.55 - 2 3]"),
+))
+def test_add_and_delete(client, at, generation, add, released):
+    mode = "" if generation == "v1_7" else "strict"
+    with Stub(at, POOLS, generation, mode=mode) as daemon:
+        assert client("add", at, generation=generation) == f"success=1 {add} vlan=0 mac=- gateway=- trunk=0 mode={mode}"
+        assert client("del", at, generation=generation) == f"success=1 {released} vlan=0 mode={mode}"
+        assert "datastore: unknown pod" in client("del", at, generation=generation)
+    pod = {"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "K8S_POD_INFRA_CONTAINER_ID": "c1", "IfName": "eth0",
+           "NetworkName": "net", "ContainerID": "c1"}
+    new = generation == "v1_20"
+    assert daemon.asked("AddNetwork") == [pod | {"Netns": "/var/run/netns/pod"} | ({"RequiresMultiNICAttachment": 1} if new else {})]
+    assert daemon.asked("DelNetwork")[0] == pod | {"Reason": "PodDeleted"} | ({"K8S_POD_UID": "uid-1"} if new else {})
+
+
+@pytest.mark.parametrize("generation", ("v1_10", "v1_20"))
+def test_network_policy_agent(client, at, tmp_path, generation):
+    agent = f"unix://{tmp_path}/npa"
+    with Stub(at, POOLS, generation, agent=agent) as daemon:
+        assert client("enforce", agent, generation=generation) == "success=1"
+        assert client("delete", agent, generation=generation) == "success=1"
+    pod = {"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default"}
+    assert daemon.asked("EnforceNpToPod") == [pod | {"NETWORK_POLICY_MODE": "strict"} | ({"InterfaceCount": 2} if generation == "v1_20" else {})]
+    assert daemon.asked("DeletePodNp") == [pod]
+
+
+def test_no_agent_before_v1_10(client, at):
+    for call in ("enforce", "delete"):
+        assert client(call, at, generation="v1_7").endswith(": daemons of v1.7 to v1.9 have no network policy agent (not reached)")
+
+
+def test_health(client, at):
+    with Stub(at, POOLS) as daemon:
+        assert client("health", at) == "health=1"
+        daemon.health = 2
+        assert client("health", at) == "health=2"
+
+
+@pytest.mark.parametrize("endpoint", ("127.0.0.1:50051", "[::1]:50051", "ipv4:127.0.0.1:50051"))
+def test_tcp(client, endpoint):
+    with Stub(endpoint.removeprefix("ipv4:"), POOLS):
+        assert client("add", endpoint).startswith("success=1 [10.0.2.55 ")
+
+
+def test_several_calls_of_a_process(client, at):
+    with Stub(at, POOLS) as daemon:
+        assert client("add", *[at] * 5).count("success=1") == 5
+    assert len(daemon.requests) == 5
+
+
+def test_a_branch_eni(client, at):
+    for generation in GENERATIONS:
+        with Stub(at, POOLS, generation) as daemon:
+            daemon.branches["nginx"] = {"vlan": 101, "mac": "02:42:ac:11:00:02", "gateway": "10.0.2.1", "trunk": 3}
+            answer = client("add", at, generation=generation)
+            assert answer.startswith("success=1 [10.0.2.55 ") and " -1 0]" in answer
+            assert " vlan=101 mac=02:42:ac:11:00:02 gateway=10.0.2.1 trunk=3" in answer
+            assert " vlan=101 " in client("del", at, generation=generation)
+
+
+def test_no_address(client, at):
+    for generation in GENERATIONS:
+        with Stub(at, [(1, [])], generation):
+            assert client("add", at, generation=generation).startswith("success=0 vlan=0")
+
+
+@pytest.mark.parametrize("code, name", (("UNKNOWN", "Unknown"), ("FAILED_PRECONDITION", "FailedPrecondition"),
+                                        ("RESOURCE_EXHAUSTED", "ResourceExhausted"), ("INTERNAL", "Internal"),
+                                        ("UNAVAILABLE", "Unavailable"), ("UNAUTHENTICATED", "Unauthenticated")))
+def test_refusals_keep_code_and_words(client, at, code, name):
+    def refuse(_):
+        raise Refusal('wrong client version "x" (!= "y")', code)
+
+    with Stub(at, POOLS) as daemon:
+        daemon.instead["AddNetwork"] = refuse
+        assert client("add", at) == f'rpc error: code = {name} desc = {at}: wrong client version "x" (!= "y")'
+
+
+# Peers of another generation, or with a message that is none.
+
+@pytest.mark.parametrize("server, generation, answer", (
+    ("v1_20", "v1_10", 'bad reply: rpc error: code = Internal desc = AT: the answer to /rpc.CNIBackend/AddNetwork has IPv4Addr "'),
+    ("v1_20", "v1_7", 'bad reply: rpc error: code = Internal desc = AT: the answer to /rpc.CNIBackend/AddNetwork has IPv4Addr "'),
+    ("v1_7", "v1_20", "success=1 [- - 0 0]"),  # ipam::remote sees that it has no address
+    ("v1_10", "v1_7", "success=1 [10.0.2.55 - 1 0]"),  # nobody can tell
+))
+def test_another_generation(client, at, server, generation, answer):
+    with Stub(at, POOLS, server):
+        assert client("add", at, generation=generation).startswith(answer.replace("AT", at))
+
+
+def reply(client, at, data: bytes, call: str = "add", **options) -> str:
+    with Stub(at, POOLS) as daemon:
+        daemon.instead = dict.fromkeys(("AddNetwork", "DelNetwork"), lambda _: data)
+        return client(call, at, **options)
+
+
+@pytest.mark.parametrize("data, answer", (
+    (b"\xff\xff\xff\xff", "is no such message"),
+    (b"\x08", "is no such message"),
+    (b"\x12\xff\x01", "is no such message"),
+    (encode((1, True), (2, encode((1, b"\xff\xfe")))), "is no such message"),  # not UTF-8
+    (encode((1, True), (2, encode((1, "10.0.2.300")))), 'has IPv4Addr "10.0.2.300", which is not an IP address'),
+    (encode((1, True), (2, encode((1, "10.0.2.5/32")))), 'has IPv4Addr "10.0.2.5/32", which'),
+    (encode((1, True), (2, encode((2, "fd00::x")))), 'has IPv6Addr "fd00::x", which'),
+    (encode((1, True), (8, "none")), 'has PodENIMAC "none", which is not a MAC address'),
+    (encode((1, True), (9, "eth0")), 'has PodENISubnetGW "eth0", which'),
+    (encode((1, True), (2, encode((1, "A" * 5000)))), 'has IPv4Addr "' + "A" * 64 + '", which'),
+    (encode((1, True), (2, encode((1, "\x1b[2J\n")))), r'has IPv4Addr "\x1b[2J\n", which'),
+))
+def test_nonsense(client, at, data, answer):
+    got = reply(client, at, data)
+    assert got.startswith("bad reply: rpc error: code = Internal desc = ") and answer in got
+
+
+def test_an_empty_answer_is_no_success(client, at):
+    assert reply(client, at, b"").startswith("success=0")
+    assert reply(client, at, b"", "del").startswith("success=0")
+
+
+def test_unknown_fields_are_passed_over(client, at):
+    assert reply(client, at, encode((1, True), (99, "x"), (100, 7), (2, encode((1, "10.0.2.5"), (9, "y"))))) == \
+        "success=1 [10.0.2.5 - 0 0] vlan=0 mac=- gateway=- trunk=0 mode="
+
+
+def test_numbers_at_their_bounds(client, at):
+    data = encode((1, True), (2, encode((1, "10.0.2.5"), (3, -2**31), (4, 2**31 - 1))), (7, -1), (10, -5))
+    assert reply(client, at, data) == f"success=1 [10.0.2.5 - {-2**31} {2**31 - 1}] vlan=-1 mac=- gateway=- trunk=-5 mode="
+
+
+def test_thousands_of_allocations_are_read_and_more_are_not(client, at):
+    one = encode((2, encode((1, "10.0.2.5"), (3, 1), (4, 2))))
+    assert reply(client, at, encode((1, True)) + one * 3000).count("[10.0.2.5 - 1 2]") == 3000
+    got = reply(client, at, encode((1, True)) + one * 100_000)
+    assert got.startswith("rpc error: code = ResourceExhausted desc = ") and "larger than max" in got
+
+
+# Peers that are no gRPC servers.
+
+@contextlib.contextmanager
+def peer(path, behave, backlog: int = 8):
+    """Calls behave(connection) in a thread for each one that is accepted."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(backlog)
+        listener.settimeout(0.1)
+        connections, ended = [], threading.Event()
+
+        def accept():
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connections.append(listener.accept()[0])
+                    with contextlib.suppress(OSError):
+                        behave(connections[-1])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            for one in connections:
+                one.close()
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def garbage(connection):
+    connection.sendall(b"\x00garbage\xff" * 1000)
+
+
+def http1(connection):
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def goaway(connection):
+    connection.sendall(frame(4, 0, 0, b"") + frame(7, 0, 0, struct.pack(">II", 0, 11)))
+
+
+def huge_frame(connection):
+    connection.sendall(frame(4, 0, 0, b"") + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + bytes(100_000))
+
+
+def reset_stream(connection):
+    connection.recv(4096)
+    connection.sendall(frame(4, 0, 0, b"") + frame(3, 0, 1, struct.pack(">I", 7)))
+
+
+@pytest.mark.parametrize("behave", (lambda connection: connection.close(), garbage, http1, goaway, huge_frame, reset_stream),
+                         ids=("closes", "garbage", "http1", "goaway", "huge_frame", "reset_stream"))
+def test_a_peer_that_is_no_daemon(client, at, tmp_path, behave):
+    with peer(tmp_path / "s", behave):
+        begin = time.monotonic()
+        got = client("add", at)
+    assert got.startswith("rpc error: code = "), got
+    assert got.split()[4] in ("Unavailable", "Internal", "Unknown"), got
+    assert "(not reached)" not in got
+    assert time.monotonic() - begin < 1.5
+
+
+def silent(connection):
+    pass
+
+
+def pings(connection):
+    connection.sendall(frame(4, 0, 0, b""))
+    for _ in range(50):
+        connection.sendall(frame(6, 0, 0, bytes(8)))
+
+
+@pytest.mark.parametrize("behave", (silent, pings), ids=("silent", "pings"))
+def test_a_peer_that_never_answers(client, at, tmp_path, behave):
+    with peer(tmp_path / "s", behave):
+        begin = time.monotonic()
+        got = client("add", at, within=300)
+    assert got == f"rpc error: code = DeadlineExceeded desc = {at}: Deadline Exceeded"
+    assert 0.3 <= time.monotonic() - begin < 1
+
+
+def test_a_daemon_that_is_slow(client, at):
+    with Stub(at, POOLS) as daemon:
+        daemon.instead["AddNetwork"] = lambda _: time.sleep(0.5) or encode((1, True))
+        assert "DeadlineExceeded" in client("add", at, within=200)
+        assert client("add", at, within=5000).startswith("success=1")
+
+
+def test_a_backlog_that_is_full(client, at, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen(0)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(tmp_path / "s"))
+            begin = time.monotonic()
+            assert client("add", at, within=300) == f"rpc error: code = DeadlineExceeded desc = {at}: connect: nobody accepts (not reached)"
+            assert 0.3 <= time.monotonic() - begin < 1
+
+
+def test_nobody_there(client, at, tmp_path):
+    away = "rpc error: code = Unavailable desc = {}: connect: {} (not reached)"
+    assert client("add", at) == away.format(at, "No such file or directory")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))  # and nobody serves it
+    assert client("add", at) == away.format(at, "Connection refused")
+    (tmp_path / "file").touch()
+    assert client("add", f"unix://{tmp_path}/file") == away.format(f"unix://{tmp_path}/file", "Connection refused")
+    assert client("add", f"unix://{tmp_path}/file/s") == away.format(f"unix://{tmp_path}/file/s", "Not a directory")
+    assert client("add", "127.0.0.1:50051") == away.format("127.0.0.1:50051", "Connection refused")
+    assert client("add", "192.0.2.1:50051") == away.format("192.0.2.1:50051", "Network is unreachable")
+
+
+def test_a_path_that_is_too_long(client, tmp_path):
+    assert client("add", f"unix://{tmp_path}/{'a' * 107}").startswith("not where a daemon listens, such as unix:///")
