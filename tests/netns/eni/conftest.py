@@ -73,6 +73,10 @@ def lab(node) -> EniLab:
 
 
 @pytest.fixture
-def pool(node, lab) -> Pool:
+def set_up(lab) -> None:
     set_up_by_hand(lab)
+
+
+@pytest.fixture
+def pool(node, lab, set_up) -> Pool:
     return Pool(node, lab)

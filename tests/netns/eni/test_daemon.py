@@ -1,0 +1,320 @@
+"""Pods by eni, whose addresses an address daemon gives: a stub of it in Python's own gRPC (support/ipamd_stub.py)."""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from support.cni import Attachment, Node
+from support.eni_lab import EniLab
+from support.ipamd_stub import Refusal, Stub, encode
+from support.snapshot import difference, snapshot
+from support.traffic import reaches
+
+pytest.importorskip("grpc", reason="python3-grpcio is not installed")
+ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
+
+
+@dataclass
+class Daemon:
+    """A node with `eni`, and its address daemon."""
+
+    node: Node
+    lab: EniLab
+
+    def __post_init__(self):
+        if "eni" not in self.node.plugins:
+            pytest.skip("eni is not built: cnix was configured without grpc++")
+        self.socket = self.node.directory / "ipamd.sock"
+        self.agent = self.node.directory / "npa.sock"
+        self.spool = self.node.directory / "spool"
+        self.stub: Stub | None = None
+        for eni in self.lab.enis:
+            eni.assign(*(eni.address(host, family) for family in (4, 6) for host in range(0x20, 0x48)))
+
+    def serve(self, *devices: int, family: int = 4, **options) -> Stub:
+        """Gives addresses of these ENIs, a card each."""
+        pools = [(device, [one for one in self.lab.enis[device].assigned if (":" in one) == (family == 6)]) for device in devices or (1,)]
+        self.stub = Stub(f"unix://{self.socket}", pools, **options)
+        return self.stub
+
+    def stop(self) -> None:
+        self.stub.stop()
+        self.stub = None
+
+    def close(self) -> None:
+        if self.stub:
+            self.stop()
+
+    def config(self, **keys) -> dict:
+        ipam = {"endpoint": f"unix://{self.socket}", "policyAgent": f"unix://{self.agent}", "spool": str(self.spool)} | keys.pop("ipam", {})
+        return {"cniVersion": "1.0.0", "name": "aws-cni", "type": "eni", "ipam": ipam} | keys
+
+    def pod(self, name: str = "nginx", config: dict | None = None) -> Attachment:
+        args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u"
+        return Attachment(self.node, config or self.config(), self.node.pod(), plugin="eni", args=args)
+
+    def attach(self, *arguments, **options) -> Attachment:
+        pod = self.pod(*arguments, **options)
+        pod.add()
+        return pod
+
+    def spooled(self) -> list:
+        return [file for file in self.spool.iterdir() if file.suffix == ".json"] if self.spool.is_dir() else []
+
+
+@pytest.fixture
+def daemon(node, lab, set_up) -> Daemon:
+    return node.own(Daemon(node, lab))
+
+
+def test_add_check_del(daemon, lab):
+    stub = daemon.serve(1)
+    before = snapshot(daemon.node)
+    pod = daemon.attach()
+    assert pod.result["ips"] == [{"address": f"{lab.enis[1].address(0x20)}/32", "interface": 1}]
+    pod.check()
+    assert reaches(pod.pod, lab.instance.address4) and reaches(lab.instance, pod.address)
+    pod.delete()
+    assert difference(before, snapshot(daemon.node)) == []
+    assert stub.held == {}
+    names = {"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "K8S_POD_INFRA_CONTAINER_ID": "c", "IfName": "eth0",
+             "NetworkName": "aws-cni", "ContainerID": pod.pod.container}
+    assert stub.asked("AddNetwork") == [names | {"Netns": pod.pod.path}]
+    assert stub.asked("DelNetwork") == [names | {"Reason": "PodDeleted", "K8S_POD_UID": "u"}]
+
+
+def test_ipv6(daemon, lab):
+    daemon.serve(1, family=6)
+    pod = daemon.attach()
+    pod.check()
+    assert reaches(pod.pod, lab.instance.address6) and reaches(lab.instance, pod.address)
+
+
+def test_an_interface_for_each_card(daemon, lab):
+    """Kubernetes' annotation for multi-NIC pods, as containerd hands it on."""
+    stub = daemon.serve(1, 2)
+    before = snapshot(daemon.node)
+    config = daemon.config(runtimeConfig={ANNOTATIONS: {"k8s.amazonaws.com/nicConfig": "multi-nic-attachment"}})
+    pod = daemon.attach(config=config)
+    assert stub.asked("AddNetwork")[0]["RequiresMultiNICAttachment"] == 1
+    assert [interface["name"] for interface in pod.result["interfaces"][1::2]] == ["eth0", "mNicIf1"]
+    pod.check()
+    second = pod.addresses[1]
+    assert reaches(pod.pod, lab.instance.address4)
+    assert reaches(lab.instance, second), "what comes to the second card's address is answered by it"
+    inside = pod.pod.ip("rule").stdout
+    assert f"from {second} lookup 1" in inside
+    pod.delete()
+    assert difference(before, snapshot(daemon.node)) == []
+    assert "mNicIf1" not in pod.pod.links() and second not in pod.pod.ip("rule").stdout
+
+
+@pytest.mark.parametrize("version", ("0.3.1", "0.4.0", "1.0.0", "1.1.0"))
+@pytest.mark.parametrize("pod_is", ("there", "gone"))
+def test_del_with_the_daemon_away(daemon, version, pod_is):
+    """It succeeds, leaves nothing, and the release waits."""
+    daemon.serve(1)
+    daemon.attach("other")  # what stays with any pod
+    before = snapshot(daemon.node)
+    pod = daemon.attach("nginx", daemon.config(cniVersion=version))
+    daemon.stop()
+    if pod_is == "gone":
+        pod.pod.close()
+    done = pod.run("DEL", **({"netns": ""} if pod_is == "gone" else {}))
+    done.success()
+    assert "away" in done.stderr
+    assert difference(before, snapshot(daemon.node)) == []
+    assert len(daemon.spooled()) == 1
+    stub = daemon.serve(1)
+    stub.held[("aws-cni", pod.pod.container, "eth0")] = [(1, pod.address, "")]
+    daemon.attach("third").delete()  # the next DEL that reaches the daemon tells it
+    assert stub.held == {} and daemon.spooled() == []
+
+
+def test_del_by_the_daemons_answer(daemon):
+    """No result, no namespace, no interface: only the daemon knows the address."""
+    daemon.serve(1)
+    before = snapshot(daemon.node)
+    pod = daemon.attach()
+    pod.pod.close()
+    assert difference(before, snapshot(daemon.node))
+    pod.delete(prev=False, netns="")
+    assert difference(before, snapshot(daemon.node)) == []
+
+
+def test_del_of_an_unknown_pod(daemon):
+    stub = daemon.serve(1)
+    before = snapshot(daemon.node)
+    pod = daemon.attach()
+    stub.held.clear()
+    pod.delete()
+    pod.delete()
+    assert difference(before, snapshot(daemon.node)) == [] and daemon.spooled() == []
+
+
+def add_fails(daemon, *texts, code=11, within=None):
+    pod = daemon.pod()
+    before, inside = snapshot(daemon.node), snapshot(pod.pod)
+    begin = time.monotonic()
+    error = pod.run("ADD").failure(code, *texts)
+    if within:
+        assert time.monotonic() - begin < within
+    assert difference(before, snapshot(daemon.node)) == [] and difference(inside, snapshot(pod.pod)) == []
+    return error
+
+
+def test_add_without_a_daemon(daemon):
+    add_fails(daemon, "add cmd: Error received from AddNetwork gRPC call", "the address daemon is away")
+    daemon.socket.touch()
+    add_fails(daemon, "add cmd: Error received from AddNetwork gRPC call")
+
+
+def test_add_with_a_daemon_that_does_not_answer(daemon):
+    stub = daemon.serve(1)
+    stub.instead["AddNetwork"] = lambda _: time.sleep(3) or b""
+    pod = daemon.pod(config=daemon.config(ipam={"deadline": 1}))
+    before = snapshot(daemon.node)
+    begin = time.monotonic()
+    pod.run("ADD").failure(11, "does not answer within 1000 ms")
+    assert time.monotonic() - begin < 3
+    assert difference(before, snapshot(daemon.node)) == []
+
+
+@pytest.mark.parametrize("reply, text", (
+    (encode((1, True)), "there is no address in it"),
+    (encode((1, True), (2, encode((1, "nonsense"), (3, 1), (4, 2)))), "nonsense"),
+    (encode((1, True), (2, encode((1, "10.0.2.32"), (3, 1), (4, 255)))), "255"),
+    (encode((1, True), (2, "10.0.2.32"), (4, 1)), "makes no sense"),
+    (b"\xff\xff\xff", "no such message"),
+))
+def test_add_with_a_daemon_that_answers_nonsense(daemon, reply, text):
+    stub = daemon.serve(1)
+    stub.instead["AddNetwork"] = lambda _: reply
+    error = add_fails(daemon)
+    assert text in error["msg"] or "no such message" in error["msg"] or "makes no sense" in error["msg"], error
+    assert stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
+
+
+def test_no_address(daemon):
+    stub = daemon.serve(1)
+    stub.pools[0][1].clear()
+    add_fails(daemon, "add cmd: failed to assign an IP address to container")
+
+
+def test_wrong_version(daemon):
+    stub = daemon.serve(1)
+
+    def refuse(_):
+        raise Refusal('wrong client version "" (!= "v9")', "FAILED_PRECONDITION")
+
+    stub.instead["AddNetwork"] = refuse
+    add_fails(daemon, "rpc error: code = FailedPrecondition", 'wrong client version')
+
+
+def test_a_failed_setup_gives_the_address_back(daemon):
+    stub = daemon.serve(1)
+    pod = daemon.pod()
+    pod.pod.ip("link add eth0 type veth peer name other")
+    pod.run("ADD").failure(None, "exists already")
+    assert stub.held == {} and stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
+
+
+def test_a_second_add_gives_no_second_address(daemon):
+    stub = daemon.serve(1)
+    pod = daemon.attach()
+    pod.run("ADD").failure(None, "attached already")
+    pod.check()
+    assert len(stub.held) <= 1
+
+
+def test_network_policy(daemon):
+    stub = daemon.serve(1, mode="strict", agent=f"unix://{daemon.agent}")
+    pod = daemon.attach()
+    assert stub.asked("EnforceNpToPod") == [{"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "NETWORK_POLICY_MODE": "strict",
+                                             "InterfaceCount": 1}]
+    pod.delete()
+    assert stub.asked("DeletePodNp") == [{"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default"}]
+
+
+def test_no_pod_without_its_network_policy(daemon):
+    stub = daemon.serve(1, mode="strict")
+    add_fails(daemon, "add cmd: failed to setup network policy")
+    assert stub.held == {}
+
+
+def test_branch_eni_without_vlans(daemon):
+    """A kernel without 8021q; with one, tests/vm."""
+    stub = daemon.serve(1)
+    trunk = daemon.node.links()["eth1"]["ifindex"]
+    stub.branches["nginx"] = {"vlan": 7, "mac": "02:00:00:00:00:07", "gateway": "10.0.5.1", "trunk": trunk}
+    if daemon.node.ip("link add probe link eth1 type vlan id 9", check=False).returncode == 0:
+        daemon.node.ip("link del probe")
+        pod = daemon.attach()
+        pod.check()
+        assert pod.result["interfaces"][-1]["mac"] == "7"
+        pod.delete()
+    else:
+        add_fails(daemon, "CONFIG_VLAN_8021Q", code=999)
+    assert stub.held == {}
+
+
+def test_status(daemon):
+    config = daemon.config(cniVersion="1.1.0")
+    daemon.node.cni("STATUS", config, "eni").failure(50, "cannot be asked", "away")
+    stub = daemon.serve(1)
+    daemon.node.cni("STATUS", config, "eni").success()
+    stub.health = 2
+    daemon.node.cni("STATUS", config, "eni").failure(50, "not serving")
+
+
+def test_gc(daemon):
+    stub = daemon.serve(1)
+    config = daemon.config(cniVersion="1.1.0")
+    kept, gone = daemon.attach("kept", config), daemon.attach("gone", config)
+    daemon.stop()
+    gone.delete()
+    stub = daemon.serve(1)
+    stub.held[("aws-cni", gone.pod.container, "eth0")] = [(1, gone.address, "")]
+    valid = [{"containerID": kept.pod.container, "ifname": "eth0"}]
+    daemon.node.cni("GC", config | {"cni.dev/valid-attachments": valid}, "eni").success()
+    assert stub.held == {} and daemon.spooled() == []
+    kept.check()
+
+
+def test_thirty_at_once(daemon):
+    daemon.serve(1)
+    before = snapshot(daemon.node)
+    pods = [daemon.pod(f"pod-{i}") for i in range(30)]
+    with ThreadPoolExecutor(30) as each:
+        list(each.map(lambda pod: pod.add(), pods))
+        assert len({pod.address for pod in pods}) == 30
+        list(each.map(lambda pod: pod.check(), pods))
+        list(each.map(lambda pod: pod.delete(), pods))
+    assert difference(before, snapshot(daemon.node)) == []
+
+
+def test_upstreams_configuration(daemon):
+    """Its own file, but for the type and where the daemon is."""
+    daemon.serve(1)
+    entry = {"cniVersion": "0.4.0", "name": "aws-cni", "type": "eni", "vethPrefix": "eni", "mtu": "9001", "podSGEnforcingMode": "strict",
+             "pluginLogFile": "/var/log/aws-routed-eni/plugin.log", "pluginLogLevel": "DEBUG", "capabilities": {ANNOTATIONS: True}}
+    file = daemon.node.directory / "10-aws.conf"
+    file.write_text(json.dumps(entry))
+    done = daemon.node.run(str(daemon.node.plugins.path("eni")), "--check", str(file), check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pod = daemon.attach(config=entry | {"ipam": daemon.config()["ipam"]})
+    pod.check()
+    pod.delete()
+
+
+def test_it_needs_no_shell_and_no_home(daemon):
+    """As a runtime may start it."""
+    daemon.serve(1)
+    pod = daemon.pod()
+    pod.add(env={"PATH": None, "HOME": None, "http_proxy": "http://127.0.0.1:9", "grpc_proxy": "http://127.0.0.1:9",
+                 "GRPC_VERBOSITY": None, **{name: None for name in os.environ if name.startswith("GRPC")}})
+    pod.delete()
