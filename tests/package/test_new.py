@@ -23,16 +23,20 @@ WRONG = {
     (): "no directory; write cnix-new DIRECTORY, or cnix-new --help",
     ("",): "the directory's name is empty",
     ("a", "b"): "more than one directory: 'a' and 'b'",
-    ("a", "--firewall", "none"): "unknown option --firewall; the options are --name, --link, --ipam, --nat, --ns and --spoof-check",
-    ("a", "--link", "brigde"): "--link 'brigde' is unknown; it is one of: bridge",
-    ("a", "--ipam", "dhcp"): "--ipam 'dhcp' is unknown; it is one of: host-local delegate",
+    ("a", "--firewall", "none"): "unknown option --firewall; the options are --name, --link, --ipam, --nat, --ns, --spoof-check and --generation",
+    ("a", "--link", "brigde"): "--link 'brigde' is unknown; it is one of: bridge eni-routed",
+    ("a", "--ipam", "dhcp"): "--ipam 'dhcp' is unknown; it is one of: host-local delegate pool remote",
     ("a", "--nat", "nft"): "--nat 'nft' is unknown; it is one of: nftables iptables none",
     ("a", "--nat", "nftables iptables"): "--nat 'nftables iptables' is unknown",
     ("a", "--ns", "fork"): "--ns 'fork' is unknown; it is one of: setns",
     ("a", "--spoof-check", "iptables"): "--spoof-check 'iptables' is unknown; it is one of: nftables none",
     ("a", "--nat"): "--nat has no value; it is one of: nftables iptables none",
-    ("a", "--ipam", "--nat", "none"): "--ipam has no value; it is one of: host-local delegate",
+    ("a", "--ipam", "--nat", "none"): "--ipam has no value; it is one of: host-local delegate pool remote",
     ("a", "--nat", "none", "--nat", "none"): "--nat is given twice; leave one",
+    ("a", "--ipam", "remote"): "--link bridge puts pods on a subnet, and --ipam remote tells addresses without one",
+    ("a", "--link", "eni-routed", "--ipam", "delegate"): "--link eni-routed must know the ENI of each address, which --ipam delegate does not tell",
+    ("a", "--link", "eni-routed", "--spoof-check", "none"): "--spoof-check is a bridge's; leave it out",
+    ("a", "--link", "eni-routed", "--ipam", "pool", "--generation", "v1.7"): "--generation is that of the protocol of --ipam remote; leave it out",
     ("a", "--name", "../x"): "'../x' cannot be a plugin's file name",
     ("a b",): "'a b' cannot be a plugin's file name",
     ("test",): "'test' is a target of CMake's own; give another name with --name",
@@ -91,6 +95,18 @@ def test_project(staged, tmp_path):
     assert call in files["CMakeLists.txt"]
     plugin = json.loads(files["net.d/10-my-bridge.conflist"])["plugins"][0]
     assert plugin["type"] == "my-bridge" and "ipMasq" not in plugin
+
+
+@pytest.mark.parametrize("options, call, keys", (
+    ((), "IPAM remote NAT none NS setns GENERATION v1.20", {"type"}),
+    (("--generation", "v1.7", "--nat", "iptables"), "IPAM remote NAT iptables NS setns GENERATION v1.7", {"type"}),
+    (("--ipam", "pool"), "IPAM pool NAT none NS setns", {"type", "ipam"}),
+))
+def test_project_of_the_eni_design(staged, tmp_path, options, call, keys):
+    run(staged / "usr/bin/cnix-new", "my-eni", "--link", "eni-routed", *options, cwd=tmp_path)
+    files = tree(tmp_path / "my-eni")
+    assert f"cnix_add_plugin(my-eni LINK eni-routed {call})" in files["CMakeLists.txt"]
+    assert set(json.loads(files["net.d/10-my-eni.conflist"])["plugins"][0]) == keys
 
 
 def test_targets_of_cmakes_own_are_refused(staged, tmp_path):
