@@ -162,14 +162,14 @@ class datastore {
         return result;
     }
 
-    /// What assign() gave to the key was never used: it is free at once, and was given back when `before` says. Nothing if the
-    /// key has no longer what it was given.
-    void take_back(eni::assignment const& assigned, std::vector<release_record> const& before) {
+    /// What assign() gave to the key was never used: it is free at once, and was given back when `before` says. False, and
+    /// nothing is changed, if the key has no longer what it was given.
+    bool take_back(eni::assignment const& assigned, std::vector<release_record> const& before) {
         auto const found = assignments_.find(assigned.key);
-        if (found == assignments_.end() || !is_same(found->second, assigned)) return;
+        if (found == assignments_.end() || !is_same(found->second, assigned)) return false;
         drop(found, std::nullopt);
-        for (auto const& [address, at] : before)
-            if (!owners_.contains(address)) given_back(address, at);
+        for (auto const& [address, at] : before) given_back(address, at);
+        return true;
     }
 
     /// Gives back what the key has, or has from before its daemon was updated (migrated()), and returns it. Throws

@@ -85,33 +85,23 @@ class pool {
         auto const what = wanted(keys.config, store);
         locked_checkpoint const file{keys.config};
         store.restore(file.load());
-        auto const now = std::chrono::system_clock::now();
-        bool const stepped = store.settle(now);
-        try {
-            auto const given = store.assign(key(attachment), what, pod(keys.cni_args), now);
-            lease made = lease_of(*given.assigned, store);
-            if (made.allocations.size() != given.assigned->holdings.size())
-                throw cni::error{cni::code::internal, "the attachment has " + texts(*given.assigned) +
-                                                          " already, which no ENI of the inventory " +
-                                                          keys.config.inventory_path() +
-                                                          " has; list it again, or DEL the attachment"};
-            if (!given.fresh) return made;
-            file.save(store.state());
-            undo.on_failure("give back the address " + texts(*given.assigned),
-                            [config = keys.config, assigned = *given.assigned, before = given.before] {
-                                locked_checkpoint const then{config};
-                                eni::datastore all = with_cooldown(config);
-                                all.restore(then.load());
-                                all.take_back(assigned, before);
-                                then.save(all.state());
-                            });
-            return made;
-        } catch (cni::error const& e) {
-            if (stepped) file.save(store.state());
-            if (e.code() != cni::code::try_again_later) throw;
-            throw cni::error{e.code(), "failed to assign an IP address to container: " + e.message(),
-                             e.details()};
-        }
+        auto const given = assign(attachment, keys, what, store, file);
+        lease made = lease_of(*given.assigned, store);
+        if (made.allocations.size() != given.assigned->holdings.size())
+            throw cni::error{cni::code::internal, "the attachment has " + texts(*given.assigned) +
+                                                      " already, which no ENI of the inventory " +
+                                                      keys.config.inventory_path() +
+                                                      " has; list it again, or DEL the attachment"};
+        if (!given.fresh) return made;
+        undo.on_failure("give back the address " + texts(*given.assigned),
+                        [config = keys.config, assigned = *given.assigned, before = given.before] {
+                            locked_checkpoint const then{config};
+                            eni::datastore all = with_cooldown(config);
+                            all.restore(then.load());
+                            if (all.take_back(assigned, before)) then.save(all.state());
+                        });
+        file.save(store.state()); // if this fails, the new file may be in its place already
+        return made;
     }
 
     /// Needs no inventory.
@@ -212,6 +202,19 @@ class pool {
         sys::file_lock lock_;
         eni::checkpoint file_;
     };
+
+    static eni::datastore::given assign(cni::attachment const& attachment, settings const& keys,
+                                        eni::wanted const& what, eni::datastore& store,
+                                        locked_checkpoint const& file) {
+        auto const now = std::chrono::system_clock::now();
+        bool const stepped = store.settle(now);
+        try {
+            return store.assign(key(attachment), what, pod(keys.cni_args), now);
+        } catch (cni::error const& e) {
+            if (stepped) file.save(store.state());
+            throw cni::error{e.code(), none_left(keys.config, e.message())};
+        }
+    }
 
     /// Directory and name of the checkpoint.
     static std::pair<std::string, std::string> split(pool_config const& config) {

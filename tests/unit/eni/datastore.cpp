@@ -187,13 +187,13 @@ TEST_CASE("what was never used is taken back as if it had not been assigned") {
     auto const taken = *given.assigned;
     eni::datastore elsewhere{30s}; // which knows no ENI, as an undo that looks at the checkpoint alone
     elsewhere.restore(store.state());
-    elsewhere.take_back(taken, given.before);
+    CHECK(elsewhere.take_back(taken, given.before));
     CHECK(elsewhere.state() == before);
-    store.take_back(taken, given.before);
+    CHECK(store.take_back(taken, given.before));
     CHECK(store.state() == before);
     CHECK(assign(store, "c", dual, 100) == "eni-0: 10.0.0.11 2600::1");
-    store.take_back(taken, given.before); // no longer what the key has
-    store.take_back({key("c"), {}, at(99), taken.holdings}, {});
+    CHECK_FALSE(store.take_back(taken, given.before));                        // the key has nothing any more
+    CHECK_FALSE(store.take_back({key("c"), {}, at(99), taken.holdings}, {})); // or has it anew
     CHECK(text_of(*store.find(key("c"))) == "eni-0: 10.0.0.11 2600::1");
 }
 

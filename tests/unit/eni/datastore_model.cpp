@@ -175,7 +175,7 @@ class comparison {
         CHECK(given.assigned->holdings[0].addresses == expected);
         ++assigned;
         if (pick(5) == 0) {
-            store_.take_back(eni::assignment{*given.assigned}, given.before);
+            CHECK(store_.take_back(eni::assignment{*given.assigned}, given.before));
             ++taken_back;
             return;
         }
