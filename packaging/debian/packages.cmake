@@ -47,12 +47,16 @@ cnix_debian_package(cnix-plugins COMPONENTS debian-plugins
   PACKAGE_RECOMMENDS "nftables"
   PACKAGE_SUGGESTS "iptables, containernetworking-plugins"
   PACKAGE_ENHANCES "containerd, podman"
-  DESCRIPTION "CNI plugins that connect containers to a Linux bridge
+  DESCRIPTION "CNI plugins that connect containers by a bridge or by routes
 The plugins bridge, bridge-iptables and bridge-delegate connect containers
 to a bridge of the node, with addresses of ranges of the node (host-local)
 or of any other IPAM plugin, and masquerade them with nftables or iptables.
 They read the configurations and leases of bridge and host-local of
 containernetworking-plugins, and can take their place.
+.
+The plugins eni and eni-pool route pods that have addresses of the network
+interfaces (ENI) of a machine in the cloud. eni asks a daemon of the node for
+them, as the plugin of amazon-vpc-cni-k8s does, whose place it can take.
 .
 They are in /usr/libexec/cnix, and under names of their own, such as
 cnix-bridge, in /usr/lib/cni.")

@@ -24,7 +24,7 @@ def options(text: str) -> set[str]:
 
 
 def test_there_are_pages():
-    assert [page.name for page in PAGES] == ["cnix-bridge.8", "cnix-cmake.7", "cnix-host-local.8", "cnix-new.1"]
+    assert [page.name for page in PAGES] == ["cnix-bridge.8", "cnix-cmake.7", "cnix-eni.8", "cnix-host-local.8", "cnix-new.1"]
 
 
 @pytest.mark.parametrize("page", BY_NAME)
@@ -45,7 +45,7 @@ def test_man_shows_it(page):
         assert re.search(rf"^{heading}$", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("page, without", (("cnix-bridge.8", set()), ("cnix-host-local.8", {"-plan"})))
+@pytest.mark.parametrize("page, without", (("cnix-bridge.8", set()), ("cnix-eni.8", set()), ("cnix-host-local.8", {"-plan"})))
 def test_options_are_the_plugins(page, without):
     help_text = re.search(r"help_text\(.+?^}", (ROOT / "include/cnix/main.hpp").read_text(), re.MULTILINE | re.DOTALL)[0]
     told = set(re.findall(r'"  -(-\w+)', help_text))
@@ -58,7 +58,7 @@ def test_options_are_the_plugins(page, without):
 
 def test_words_are_those_of_cnix_new():
     text = (ROOT / "man/cnix-new.1").read_text()
-    words = re.search(r"declare -A words=\((.+)\)", (ROOT / "cmake/cnix-new.in").read_text())[1]
+    words = re.search(r"declare -A words=\(([^)]+)\)", (ROOT / "cmake/cnix-new.in").read_text())[1]
     taken = {option: (quoted or bare).split() for option, quoted, bare in re.findall(r"\[([\w-]+)\]=(?:'([^']+)'|(\w+))", words)}
     assert options(text) == {"-name", "-help", "-version", *(f"-{option}" for option in taken)}
     for option, values in taken.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = ("bridge", "bridge-iptables", "bridge-delegate", "host-local")
+PLUGINS = ("bridge", "bridge-iptables", "bridge-delegate", "host-local", "eni", "eni-pool")
 
 
 def run(*arguments, check: bool = True, **keywords) -> subprocess.CompletedProcess:

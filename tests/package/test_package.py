@@ -60,7 +60,7 @@ def test_documents(staged):
         licence = "\n".join(line[1:].replace(".", "", 1) if line == " ." else line[1:] for line in text.splitlines())
         assert (ROOT / "LICENSE").read_text().strip() in licence
     assert {path.name for path in (documents / "examples").iterdir()} == {f"{name}.conflist" for name in PLUGINS}
-    assert {path.name for path in (documents / "licenses").iterdir()} == {"GPL-3", "LGPL-2.1", "LGPL-3"}
+    assert {path.name for path in (documents / "licenses").iterdir()} == {"Apache-2.0", "GPL-3", "LGPL-2.1", "LGPL-3"}
 
 
 def test_manual_pages(staged):
@@ -74,13 +74,16 @@ def test_manual_pages(staged):
 def test_copyright_names_every_library_that_is_linked(built):
     """Static programs contain what they are linked with; the C and C++ libraries are the compiler's."""
     text = (ROOT / "packaging/debian/cnix-plugins.copyright").read_text()
-    named = {library: set(re.findall(r"[\w-]+", who)) & set(PLUGINS) for library, who in re.findall(
-        r"^Files: (lib\S+)\.a\n(?:.+\n)*?Comment: (.*In bridge.*|.*, in bridge.*)\n", text, re.MULTILINE)}
+    named = {library: set(re.findall(r"[\w-]+", who)) & set(PLUGINS) for libraries, who in re.findall(
+        r"^Files: (lib.+)\n(?:.+\n)*?Comment: (In bridge.*|.*, in (?:bridge|eni).*)\n", text, re.MULTILINE)
+        for library in re.findall(r"(lib[^ ]+)\.a", libraries)}
     linked = {}
     for plugin, line in link_lines(built()).items():
-        for library in re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) if plugin in PLUGINS else ():
-            linked.setdefault(library, set()).add(plugin)
-    assert named == linked and set(linked) == {"libnl-3", "libnettle"}
+        libraries = re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) + [f"lib{name}" for name in re.findall(r"(?<= )-l([\w+-]+)", line)]
+        for library in libraries if plugin in PLUGINS else ():
+            if library not in ("libatomic", "librt", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
+                linked.setdefault(re.sub("libabsl_.*", "libabsl_*", library), set()).add(plugin)
+    assert named == linked and {"libnl-3", "libnettle", "libgrpc++_unsecure", "libabsl_*"} <= set(linked)
 
 
 def test_every_header_is_installed(staged):
