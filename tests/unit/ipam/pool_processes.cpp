@@ -31,8 +31,9 @@ std::string inventory(int addresses) {
 /// Holders by address, each once.
 std::map<std::string, std::string> held(node const& here) {
     std::map<std::string, std::string> all;
-    auto const in = *sys::directory::open(here.state());
-    for (auto const& one : eni::checkpoint{in, "ipam.json"}.load().assignments)
+    auto const in = sys::directory::open(here.state());
+    if (!in) return all; // nobody has come so far
+    for (auto const& one : eni::checkpoint{*in, "ipam.json"}.load().assignments)
         for (auto const& part : one.holdings)
             for (auto const& address : part.addresses)
                 CHECK(all.emplace(address.str(), one.key.container).second);
