@@ -10,8 +10,11 @@ is lost. Addresses are given to an ENI with Eni.assign(), as with EC2's AssignPr
 """
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from pathlib import Path
+from subprocess import CompletedProcess
 
 from .namespace import Namespace, Pod, run
 
@@ -146,6 +149,9 @@ class Vpc(Namespace):
         super().close()
 
 
+NODE_VARIANTS = {"nftables": "cnix-eni-node", "iptables": "cnix-eni-node-iptables"}
+
+
 class EniLab:
     """A node (any namespace) with `enis` ENIs on a Vpc. The node is as it boots: its primary ENI has its addresses and the default
     routes, the others are there and down; it forwards IPv4."""
@@ -207,6 +213,21 @@ class EniLab:
         batch(self.node, *outside)
         batch(pod, *inside)
         return pod
+
+    def inventory(self) -> dict:
+        """As a user would list the node's ENIs (docs/eni-pool.md)."""
+        return {"enis": [{"id": eni.id, "mac": eni.mac, "deviceNumber": eni.device, "primaryAddress": eni.primary4,
+                          "subnet": str(eni.subnet4), "gateway": eni.gateway4, "ipv6Subnet": str(eni.subnet6),
+                          "addresses": [one for one in eni.assigned if "/" not in one],
+                          "prefixes": [one for one in eni.assigned if "/" in one]} for eni in self.enis]}
+
+    def set_up_node(self, binaries: Path, directory: Path, verb: str = "set-up", variant: str = "nftables", check: bool = True,
+                    **config) -> CompletedProcess:
+        """cnix-eni-node with the lab's inventory, in files in the directory."""
+        directory.joinpath("eni.json").write_text(json.dumps(self.inventory()))
+        directory.joinpath("node.json").write_text(json.dumps({"vpcCIDRs": [VPC4]} | config))
+        return self.node.run(str(binaries / NODE_VARIANTS[variant]), verb, "--inventory", str(directory / "eni.json"),
+                             "--config", str(directory / "node.json"), check=check)
 
     def node_port(self, port: int, pod_address: str, pod_port: int) -> None:
         """What kube-proxy does for a NodePort service with externalTrafficPolicy Local: DNAT, no SNAT."""

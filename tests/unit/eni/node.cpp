@@ -1,0 +1,248 @@
+#include <cnix/backends/recording.hpp>
+#include <cnix/backends/recording/nft.hpp>
+#include <cnix/eni/node.hpp>
+#include <cnix/nat/nftables.hpp>
+#include <cnix/nat/none.hpp>
+
+#include <boost/algorithm/string/join.hpp>
+#include <doctest/doctest.h>
+
+#include <set>
+
+namespace {
+
+using namespace cnix;
+namespace recording = backends::recording;
+using tested = eni::node<recording::netlink, nat::nftables<recording::nft>>;
+
+net::address ip(std::string_view text) { return net::address::parse(text).value(); }
+net::prefix cidr(std::string_view text) { return net::prefix::parse(text).value(); }
+
+/// A node as it boots: eth0 has its addresses, eth1 is there and down.
+struct world {
+    world() {
+        recording::reset();
+        for (int i = 0; i < 2; ++i) {
+            auto const n = std::to_string(i);
+            auto const mac = net::mac::parse("02:00:00:00:01:0" + n).value();
+            host.add_veth({.host = {.name = *net::interface_name::parse("eth" + n), .mac = mac},
+                           .peer = {.name = *net::interface_name::parse("wire" + n)},
+                           .host_up = i == 0});
+            auto const subnet = cidr("10.0." + std::to_string(i + 1) + ".0/24");
+            enis.push_back({.id = "eni-" + n,
+                            .mac = mac,
+                            .device_number = i,
+                            .primary = subnet.first() + 10,
+                            .subnets = {{subnet, subnet.first() + 1},
+                                        {cidr("fd00:0:0:" + n + "::/64"), ip("fe80:ec2::1")}}});
+        }
+        host.add_address(index(0), {.address = cidr("10.0.1.10/24")});
+        host.add_route({.dst = cidr("0.0.0.0/0"), .gateway = ip("10.0.1.1"), .device = index(0)});
+        host.add_rule({.priority = 1024, .table = 99, .mark = 0x4000, .mask = 0x4000});
+        host.add_route({.dst = cidr("fe80::/64"), .device = index(0)});
+        recording::journal::clear();
+    }
+    netlink::index index(int eni) {
+        return host.find_link(*net::interface_name::parse("eth" + std::to_string(eni)))->index;
+    }
+    /// What is kept but for what remove() leaves.
+    std::string state() {
+        std::string text = recording::nft::ruleset().text();
+        for (auto const family : {net::family::ipv4, net::family::ipv6}) {
+            for (auto const& rule : host.rules(family)) text += recording::commands::rule("add", rule) + '\n';
+            for (auto const& route : host.routes(family))
+                text += recording::commands::route(recording::kernel::self().current(), "add", route) + '\n';
+        }
+        for (auto const& link : host.links())
+            for (auto const& one : host.addresses(link.index))
+                text += link.name + ' ' + one.address.str() + '\n';
+        return text;
+    }
+    std::vector<eni::node_config> configs() const {
+        eni::node_config const usual{.vpcCIDRs = {cidr("10.0.0.0/16")}};
+        std::vector<eni::node_config> all(7, usual);
+        all[1].ipv6 = true;
+        all[2].externalServiceCIDRs = {cidr("192.0.2.0/24"), cidr("192.0.2.1/24"), cidr("2001:db8::/32")};
+        all[3].enablePodENI = all[3].ipv6 = true;
+        all[4].connmark = "0x100";
+        all[5].externalSNAT = true;
+        all[5].nodePortSupport = false;
+        all[6].ipv4 = false;
+        all[6].ipv6 = all[6].ipv4Egress = true;
+        return all;
+    }
+    recording::netlink host;
+    std::vector<eni::network_interface> enis;
+};
+
+TEST_CASE_FIXTURE(
+    world, "set up, a second time nothing is changed, check finds nothing, and remove leaves nothing") {
+    auto const before = state();
+    for (auto const& config : configs()) {
+        CHECK(tested{}.check(config, enis) != findings{});
+        CHECK(state() == before);
+        tested{}.set_up(config, enis);
+        CHECK(boost::algorithm::join(tested{}.check(config, enis), "\n") == "");
+        recording::journal::clear();
+        tested{}.set_up(config, enis);
+        CHECK(recording::journal::text() == "");
+        tested{}.remove(enis);
+        CHECK(state() == before);
+        tested{}.remove(enis);
+        host.change_link(index(1), {.up = false});
+    }
+}
+
+TEST_CASE_FIXTURE(world, "another configuration leaves no trace of the one before") {
+    std::vector<std::string> states;
+    for (auto const& config : configs()) {
+        tested{}.set_up(config, enis);
+        states.push_back(state());
+        tested{}.remove(enis);
+    }
+    auto const sorted = [](std::string const& text) {
+        return std::multiset<char>{text.begin(), text.end()}; // routes stand in the order they were made in
+    };
+    for (std::size_t from = 0; from < states.size(); ++from)
+        for (std::size_t to = 0; to < states.size(); ++to) {
+            CAPTURE(from);
+            CAPTURE(to);
+            tested{}.set_up(configs()[from], enis);
+            tested{}.set_up(configs()[to], enis);
+            CHECK(tested{}.check(configs()[to], enis) == findings{});
+            // Of a family that is given up, addresses are left alone.
+            if (to != 6) CHECK(sorted(state()) == sorted(states[to]));
+        }
+}
+
+TEST_CASE_FIXTURE(world, "the commands of an ENI") {
+    eni::set_up_eni(host, enis[1], 9001, {net::family::ipv4});
+    CHECK(recording::journal::text() == R"(ip link set dev eth1 mtu 9001
+ip link set dev eth1 up
+ip addr add 10.0.2.10/24 brd + dev eth1
+ip route replace 10.0.2.1/32 dev eth1 table 2 proto 201
+ip route replace default via 10.0.2.1 dev eth1 table 2 proto 201
+ip route del 10.0.2.0/24 dev eth1 scope 253 proto 2
+ip rule add priority 32765 from 10.0.2.10/32 table 2 protocol 201
+)");
+    recording::journal::clear();
+    eni::set_up_eni(host, enis[1], 9001, {net::family::ipv4});
+    CHECK(recording::journal::text() == "");
+    enis[1].primary = ip("10.0.2.11");
+    eni::set_up_eni(host, enis[1], 9001, {net::family::ipv4});
+    CHECK(host.addresses(index(1)).size() == 1);
+    auto const rules = host.rules(net::family::ipv4);
+    CHECK(std::ranges::count(rules, 32765u, &netlink::rule_spec::priority) == 2);
+    eni::tear_down_eni(host, enis[1]);
+    CHECK(host.addresses(index(1)).empty());
+    CHECK(host.routes(net::family::ipv4, index(1)).empty());
+    CHECK(std::ranges::count(host.rules(net::family::ipv4), 32765u, &netlink::rule_spec::priority) == 0);
+}
+
+TEST_CASE_FIXTURE(world, "the main table is refused, and an ENI that is not there is named") {
+    CHECK_THROWS_WITH_AS(
+        eni::set_up_eni(host, enis[0], 9001, {net::family::ipv4}),
+        "the ENI eni-0 is the primary one, or has its table 254: its routes are the node's own", cni::error);
+    auto absent = enis[1];
+    absent.mac = net::mac::parse("02:00:00:00:01:99").value();
+    try {
+        eni::set_up_eni(host, absent, 9001, {net::family::ipv4});
+        FAIL_CHECK("it was found");
+    } catch (cni::error const& e) {
+        CHECK(e.code() == cni::code::try_again_later);
+        CHECK(e.message() ==
+              "no interface of the node has the MAC address 02:00:00:00:01:99 of the ENI eni-1: it is "
+              "not attached yet, or not any more; try again");
+    }
+    eni::tear_down_eni(host, absent);
+    CHECK(recording::journal::text() == "");
+}
+
+TEST_CASE_FIXTURE(world, "an ENI whose device number changed leaves no route in its former table") {
+    auto const config = configs()[0];
+    tested{}.set_up(config, enis);
+    enis[1].device_number = 4;
+    tested{}.set_up(config, enis);
+    for (auto const& route : host.routes(net::family::ipv4, index(1))) CHECK(route.table == 5);
+    for (auto const& rule : host.rules(net::family::ipv4))
+        if (rule.priority == 32765) CHECK(rule.table == 5);
+    CHECK(tested{}.check(config, enis) == findings{});
+}
+
+TEST_CASE_FIXTURE(world, "of several interfaces with the MAC address, the hardware is the ENI's") {
+    auto made = recording::kernel::self().current().find("eth1");
+    host.add_bridge({.name = *net::interface_name::parse("a-bridge"), .mac = enis[1].mac});
+    CHECK(eni::link_of(host, enis[1].mac)->name == "eth1");
+    host.delete_link(index(1));
+    host.add_bridge({.name = *net::interface_name::parse("nic"), .mac = enis[1].mac});
+    made = recording::kernel::self().current().find("nic");
+    made->link.kind = "";
+    CHECK(eni::link_of(host, enis[1].mac)->name == "nic");
+}
+
+TEST_CASE_FIXTURE(world, "without a Nat there are no marks to look at") {
+    using external = eni::node<recording::netlink, nat::none>;
+    external{}.set_up(configs()[0], enis);
+    for (auto const& rule : host.rules(net::family::ipv4)) CHECK(rule.mask != 0x80);
+    CHECK(recording::nft::ruleset().text() == "");
+    CHECK(external{}.check(configs()[0], enis) == findings{});
+    CHECK(tested{}.check(configs()[0], enis) != findings{});
+}
+
+TEST_CASE_FIXTURE(world, "at no time is there no rule for the local table") {
+    auto const strict = configs()[3];
+    auto const order = [](std::string const& first, std::string const& second) {
+        auto const text = recording::journal::text();
+        CHECK(text.find(first) != std::string::npos);
+        CHECK(text.find(second) != std::string::npos);
+        CHECK(text.find(first) < text.find(second));
+    };
+    tested{}.set_up(strict, enis);
+    order("ip rule add priority 20 from all table 255", "ip rule del priority 0 from all table 255");
+    recording::journal::clear();
+    tested{}.set_up(configs()[1], enis);
+    order("ip rule add priority 0 from all table 255", "ip rule del priority 20 from all table 255");
+}
+
+TEST_CASE_FIXTURE(world, "a failure anywhere is healed by the next set-up, and a removal goes on") {
+    auto const config = configs()[3];
+    auto const before = state();
+    tested{}.set_up(config, enis);
+    auto const wanted = tested{}.check(config, enis);
+    tested{}.remove(enis);
+    unsigned n = 1;
+    for (;; ++n) {
+        recording::faults::fail_call(n, EPERM);
+        try {
+            tested{}.set_up(config, enis);
+        } catch (std::system_error const&) {
+        }
+        bool const all_tried = recording::faults::pending();
+        recording::faults::clear();
+        tested{}.set_up(config, enis);
+        CHECK(tested{}.check(config, enis) == wanted);
+        recording::faults::fail_call(n, EPERM);
+        try {
+            tested{}.remove(enis);
+        } catch (std::system_error const&) {
+        }
+        recording::faults::clear();
+        tested{}.remove(enis);
+        CHECK(state() == before);
+        if (all_tried) break;
+    }
+    CHECK(n > 20);
+}
+
+TEST_CASE_FIXTURE(world, "a check that cannot look tells why") {
+    recording::faults::clear();
+    recording::faults::fail_call(1, EPERM);
+    CHECK(boost::algorithm::join(tested{}.check(configs()[0], enis), "\n") ==
+          "list the interfaces: Operation not permitted");
+    recording::faults::clear();
+    enis.erase(enis.begin());
+    CHECK(tested{}.check(configs()[0], enis) ==
+          findings{"the primary ENI, with device number 0, is not among the node's"});
+}
+
+} // namespace
