@@ -170,8 +170,18 @@ template <class... Slots> class call {
     void status() {
         tell_expected();
         findings found;
-        each(types, [&](auto& one) { collect(found, [&] { one.policy.status(one.settings, found); }); });
-        if (!found.empty()) throw cni::error{cni::code::plugin_not_available, joined(found)};
+        auto code = cni::code::plugin_not_available;
+        each(types, [&](auto& one) {
+            collect(found, [&] {
+                try {
+                    one.policy.status(one.settings, found);
+                } catch (cni::error const& e) {
+                    if (e.code() == cni::code::limited_connectivity) code = e.code();
+                    throw;
+                }
+            });
+        });
+        if (!found.empty()) throw cni::error{code, joined(found)};
     }
 
   private:

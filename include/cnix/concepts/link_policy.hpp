@@ -58,7 +58,8 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 ///   inspect   what the pod has now; nothing without a pod.
 ///   check     appends what differs from what add made, given the result of ADD.
 ///   gc        removes the interfaces of the network's attachments that are not valid; appends what could not be done.
-///   status    appends why an ADD could not succeed now.
+///   status    appends why an ADD could not succeed now. Throws cni::error with the code limited_connectivity if the pods that are
+///             there are cut off.
 ///
 /// A lease without addresses asks for a layer-2 attachment.
 ///

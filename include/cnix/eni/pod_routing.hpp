@@ -104,6 +104,20 @@ void check_pod_routing(Netlink& host, netlink::link const& host_end, net::addres
                         " of its ENI is missing");
 }
 
+/// The addresses of pods that have a route of ours, and not the rule that leads to it: who deleted it cut them off.
+template <netlink_backend Netlink>
+std::vector<net::address> pods_without_rule(Netlink& host, net::family family) {
+    std::vector<net::prefix> ruled;
+    for (netlink::rule_spec const& rule : host.rules(family))
+        if (rule.priority == priority::to_pod && rule.destination) ruled.push_back(*rule.destination);
+    std::vector<net::address> lost;
+    for (netlink::route_spec const& route : host.routes(family))
+        if (route.protocol == protocol && route.table == main_table && !route.gateway &&
+            route.dst == net::prefix::host(route.dst.address()) && !ranges::contains(ruled, route.dst))
+            lost.push_back(route.dst.address());
+    return lost;
+}
+
 /// Deletes the rules of ours whose address has no route any more: their pod went with its interface, and nobody said so. One that
 /// cannot be deleted is a finding.
 template <netlink_backend Netlink>

@@ -135,6 +135,13 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         if (has_family(keys.expected, net::family::ipv6) && host.sysctl(path) == "0")
             found.push_back(
                 path + " is 0: the node would not forward the pods' packets; set up the node, or write 1");
+        for (auto const family : {net::family::ipv4, net::family::ipv6})
+            if (auto const lost = eni::pods_without_rule(host, family); !lost.empty())
+                throw cni::error{
+                    cni::code::limited_connectivity,
+                    std::to_string(lost.size()) + " pods cannot be reached, " + lost.front().str() +
+                        " among them: somebody deleted the policy rules to them; recreate them, and see "
+                        "that systemd-networkd leaves others' rules (ManageForeignRoutingPolicyRules=no)"};
     }
 
   private:

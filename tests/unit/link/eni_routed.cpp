@@ -420,6 +420,21 @@ TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
     CHECK(check(made) == findings{wanted});
 }
 
+TEST_CASE_FIXTURE(node, "STATUS tells of pods whose rules are gone") {
+    add(eni_lease(1, {{"10.0.2.55", "fd00::55"}}));
+    findings found;
+    link.status(keys(), found);
+    CHECK(found.empty());
+    host.delete_rule(eni::to_pod_rule(ip("fd00::55")));
+    try {
+        link.status(keys(), found);
+        FAIL("it was not told");
+    } catch (cni::error const& e) {
+        CHECK(e.code() == cni::code::limited_connectivity);
+        CHECK(e.message().starts_with("1 pods cannot be reached, fd00::55 among them"));
+    }
+}
+
 TEST_CASE("keys: nonsense is a fault of a file, and upstream's default at work") {
     link::eni_routed_config conf;
     for (char const* bad : {"", "x", "-1", "575", "9002", "1500.0", "99999999999999999999", " 1500"}) {

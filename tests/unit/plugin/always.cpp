@@ -85,6 +85,18 @@ TEST_CASE_FIXTURE(fresh, "DEL removes what nobody knew of before the address was
     CHECK(now.addresses == std::vector{net::address::parse("10.1.0.5").value()});
 }
 
+TEST_CASE_FIXTURE(fresh, "STATUS: limited connectivity goes before what is not available") {
+    now.finds["ipam.status"] = "no address is free";
+    now.fail("link.status", "two pods are cut off", cni::code::limited_connectivity);
+    try {
+        plugin::status(request(cni::verb::status, conf("")));
+        FAIL("it succeeded");
+    } catch (cni::error const& e) {
+        CHECK(e.code() == cni::code::limited_connectivity);
+        CHECK(e.message() == "no address is free; two pods are cut off");
+    }
+}
+
 TEST_CASE_FIXTURE(fresh, "DEL knows the addresses from prevResult") {
     plugin::del(
         request(cni::verb::del,
