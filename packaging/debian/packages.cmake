@@ -57,6 +57,7 @@ containernetworking-plugins, and can take their place.
 The plugins eni and eni-pool route pods that have addresses of the network
 interfaces (ENI) of a machine in the cloud. eni asks a daemon of the node for
 them, as the plugin of amazon-vpc-cni-k8s does, whose place it can take.
+cnix-eni-node sets up the node's routes and translation.
 .
 They are in /usr/libexec/cnix, and under names of their own, such as
 cnix-bridge, in /usr/lib/cni.")
@@ -65,6 +66,7 @@ foreach(plugin IN LISTS plugins)
   file(CREATE_LINK ../../libexec/cnix/${plugin} ${CMAKE_CURRENT_BINARY_DIR}/cnix-${plugin} SYMBOLIC)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cnix-${plugin} DESTINATION lib/cni COMPONENT debian-plugins EXCLUDE_FROM_ALL)
 endforeach()
+install(TARGETS ${programs} RUNTIME DESTINATION sbin COMPONENT debian-plugins EXCLUDE_FROM_ALL)
 cnix_install_documents(cnix-plugins debian-plugins EXCLUDE_FROM_ALL ${plugin_documents})
 
 cnix_debian_package(cnix-dev COMPONENTS debian-dev dev

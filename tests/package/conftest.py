@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ("bridge", "bridge-iptables", "bridge-delegate", "host-local", "eni", "eni-pool")
+PROGRAMS = ("cnix-eni-node", "cnix-eni-node-iptables")
 
 
 def run(*arguments, check: bool = True, **keywords) -> subprocess.CompletedProcess:
@@ -33,7 +34,7 @@ def built(tmp_path_factory, plugins):
     def make(*options: str) -> Path:
         tree = tmp_path_factory.mktemp("cnix")
         configure(ROOT, tree, "-DBUILD_TESTING=OFF", *options)
-        for name in PLUGINS:
+        for name in (*PLUGINS, *PROGRAMS):
             shutil.copy2(plugins.directory / name, tree / "bin" / name)
         return tree
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from package.conftest import PLUGINS, ROOT, run
+from package.conftest import PLUGINS, PROGRAMS, ROOT, run
 from support import namespace
 from support.namespace import Host, Namespace, Pod
 from support.sandbox import MACHINE_NETWORK
@@ -65,6 +65,8 @@ def test_contents(packages):
     for name in PLUGINS:
         assert plugins[f"/usr/libexec/cnix/{name}"][0] == "-rwxr-xr-x"
         assert plugins[f"/usr/lib/cni/cnix-{name}"] == ("lrwxrwxrwx", f"../../libexec/cnix/{name}")
+    for name in PROGRAMS:
+        assert plugins[f"/usr/sbin/{name}"][0] == "-rwxr-xr-x"
     # containernetworking-plugins has these.
     assert not {f"/usr/lib/cni/{name}" for name in ("bridge", "host-local")} & set(plugins)
     assert not [path for path in (*plugins, *dev) if path.startswith(("/opt", "/usr/local"))]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from package.conftest import PLUGINS, ROOT, build, configure, run
+from package.conftest import PLUGINS, PROGRAMS, ROOT, build, configure, run
 
 pytestmark = pytest.mark.xdist_group("package")  # the fixtures are made once
 DATA = "usr/share"
@@ -51,6 +51,8 @@ def test_plugins_are_where_cni_looks(staged):
         plugin = staged / "opt/cni/bin" / name
         assert plugin.stat().st_mode & 0o777 == 0o755
         assert run(plugin, "--version").stdout.startswith(f"CNI {name} plugin ")
+    for name in PROGRAMS:
+        assert run(staged / "usr/sbin" / name, "--version").stdout.startswith(f"{name} ")
 
 
 def test_documents(staged):
@@ -74,13 +76,13 @@ def test_manual_pages(staged):
 def test_copyright_names_every_library_that_is_linked(built):
     """Static programs contain what they are linked with; the C and C++ libraries are the compiler's."""
     text = (ROOT / "packaging/debian/cnix-plugins.copyright").read_text()
-    named = {library: set(re.findall(r"[\w-]+", who)) & set(PLUGINS) for libraries, who in re.findall(
-        r"^Files: (lib.+)\n(?:.+\n)*?Comment: (In bridge.*|.*, in (?:bridge|eni).*)\n", text, re.MULTILINE)
+    named = {library: set(re.findall(r"[\w-]+", who)) & {*PLUGINS, *PROGRAMS} for libraries, who in re.findall(
+        r"^Files: (lib.+)\n(?:.+\n)*?Comment: (In bridge.*(?:\n .*)*|.*, in (?:bridge|eni).*(?:\n .*)*)\n", text, re.MULTILINE)
         for library in re.findall(r"(lib[^ ]+)\.a", libraries)}
     linked = {}
     for plugin, line in link_lines(built()).items():
         libraries = re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) + [f"lib{name}" for name in re.findall(r"(?<= )-l([\w+-]+)", line)]
-        for library in libraries if plugin in PLUGINS else ():
+        for library in libraries if plugin in (*PLUGINS, *PROGRAMS) else ():
             if library not in ("libatomic", "librt", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
                 linked.setdefault(re.sub("libabsl_.*", "libabsl_*", library), set()).add(plugin)
     assert named == linked and {"libnl-3", "libnettle", "libgrpc++_unsecure", "libabsl_*"} <= set(linked)
