@@ -228,6 +228,15 @@ template <class... Slots> class call {
     boost::hana::tuple<slot<Slots>...> slots_;
 };
 
+/// Whether the pod has the attachment's interface already.
+template <class Link>
+bool is_attached(Link& link, cni::attachment const& attachment, settings<Link> const& keys, auto& pod) {
+    if constexpr (requires { link.is_attached(attachment, keys, pod); })
+        return link.is_attached(attachment, keys, pod);
+    else
+        return link.inspect(attachment, keys, &pod).present;
+}
+
 /// What an ADD does with a lease.
 template <class Link, class Nat>
 cni::result attach(Link&& link, auto const& link_settings, Nat&& nat, auto const& nat_settings, auto& pod,
@@ -297,9 +306,7 @@ class plugin<Link, Ipam, Nat, Ns> {
         detail::all_or_nothing([&](cni::rollback& undo) {
             typename Ipam::lease lease;
             if (verb.entry().has_ipam()) {
-                // What an Ipam of any type cannot promise: that its failure leaves the lease of an earlier ADD.
-                if (std::string_view{Ipam::type}.empty() &&
-                    link.inspect(attachment, link_settings, &pod).present)
+                if (may_forget_first<Ipam> && detail::is_attached(link, attachment, link_settings, pod))
                     throw cni::error{cni::code::internal, "the interface " + attachment.interface.str() +
                                                               " exists already in " + attachment.netns +
                                                               "; DEL it first, or choose another CNI_IFNAME"};

@@ -75,6 +75,8 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
 ///             ADD has failed.
 ///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.
+///   forgets_first (may be left out) true: an add that fails, or is undone, may release what an earlier add of the attachment got,
+///             as it does where `type` is empty. The engine then asks for nothing if the pod has the interface already.
 ///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or gives it
 /// again and has nothing to undo, or, of one that delegates, throws and releases all of the attachment's; add, del leaves no
@@ -95,6 +97,11 @@ template <class Policy> constexpr inline bool is_ipam = requires { Policy::type;
 /// Whether it is an Ipam that needs no `ipam` object.
 template <class Policy>
 constexpr inline bool is_always_used = is_ipam<Policy> && requires { requires Policy::always; };
+
+/// See ipam_policy.
+template <class Policy>
+constexpr inline bool may_forget_first =
+    std::string_view{Policy::type}.empty() || requires { requires Policy::forgets_first; };
 
 /// What errors send to whose `ipam.type` is not the composition's: the plugin whose Ipam answers to any type.
 constexpr inline std::string_view any_ipam_plugin = "bridge-delegate";

@@ -42,6 +42,8 @@ template <cni_backend Client> class remote {
     using settings = cnix::settings<remote>;
     static constexpr std::string_view type = "remote";
     static constexpr bool always = true;
+    static constexpr bool forgets_first =
+        true; ///< the daemon gives the same addresses again, as if they were new
     static constexpr bool without_subnets = true; ///< the protocol has none (compose.hpp)
 
     lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {

@@ -89,6 +89,10 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         });
     }
 
+    bool is_attached(cni::attachment const& attachment, settings<eni_routed> const&, ns_policy auto& pod) {
+        return pod.run([&] { return Netlink{}.find_link(attachment.interface).has_value(); });
+    }
+
     template <ns_policy Ns>
     void check(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns& pod,
                cni::result const& previous, findings& found) {

@@ -220,15 +220,19 @@ def test_a_failed_setup_gives_the_address_back(daemon):
     pod = daemon.pod()
     pod.pod.ip("link add eth0 type veth peer name other")
     pod.run("ADD").failure(None, "exists already")
+    assert stub.requests == [], "for what cannot be attached no address is asked"
+    pod.pod.ip("link del eth0")
+    daemon.node.ip("link add enic440f455693 type bridge")  # what the pod's host end is called
+    pod.run("ADD").failure(None, "the node has an interface enic440f455693 that is no pod's")
     assert stub.held == {} and stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
 
 
 def test_a_second_add_gives_no_second_address(daemon):
     stub = daemon.serve(1)
     pod = daemon.attach()
-    pod.run("ADD").failure(None, "attached already")
+    pod.run("ADD").failure(None, "exists already")
     pod.check()
-    assert len(stub.held) <= 1
+    assert len(stub.held) == 1, "and the first is kept"
 
 
 def test_network_policy(daemon):

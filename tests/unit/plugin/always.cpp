@@ -15,35 +15,36 @@ using fakes::now;
 using fakes::request;
 using strings = std::vector<std::string>;
 
-struct daemon : fakes::ipam {
+template <class Self> struct daemon_of : fakes::ipam {
     static constexpr std::string_view type = "fake";
     static constexpr bool always = true;
 
-    lease add(cni::attachment const& one, settings<daemon> const&, cni::rollback& undo) {
+    lease add(cni::attachment const& one, settings<Self> const&, cni::rollback& undo) {
         now.step("ipam.add", one);
         undo.on_failure("release the address", [] { now.step("undo ipam"); });
         return now.lease;
     }
-    void attached(cni::attachment const&, settings<daemon> const&, lease const& given,
+    void attached(cni::attachment const&, settings<Self> const&, lease const& given,
                   cni::result const& result) {
         now.lease = given;
         now.previous = result;
         now.step("ipam.attached");
     }
-    std::optional<lease> del(cni::attachment const& one, settings<daemon> const&) {
+    std::optional<lease> del(cni::attachment const& one, settings<Self> const&) {
         now.step("ipam.del", one);
         return now.lease;
     }
-    std::optional<lease> find(cni::attachment const&, settings<daemon> const&) { return std::nullopt; }
-    void check(cni::attachment const&, settings<daemon> const&, cni::result const&, findings& found) {
+    std::optional<lease> find(cni::attachment const&, settings<Self> const&) { return std::nullopt; }
+    void check(cni::attachment const&, settings<Self> const&, cni::result const&, findings& found) {
         now.step("ipam.check", found);
     }
-    void gc(cni::valid_attachments const&, settings<daemon> const&, findings& found) {
+    void gc(cni::valid_attachments const&, settings<Self> const&, findings& found) {
         now.step("ipam.gc", found);
     }
-    void status(settings<daemon> const&, findings& found) { now.step("ipam.status", found); }
-    static lease expected(settings<daemon> const&) { return now.expected.value(); }
+    void status(settings<Self> const&, findings& found) { now.step("ipam.status", found); }
+    static lease expected(settings<Self> const&) { return now.expected.value(); }
 };
+struct daemon : daemon_of<daemon> {};
 static_assert(is_always_used<daemon> && !is_always_used<fakes::ipam> && !is_always_used<fakes::link>);
 
 struct returns_address : daemon {
@@ -62,6 +63,28 @@ TEST_CASE_FIXTURE(fresh, "it gives an address without an `ipam` object, and hear
     CHECK(printed.find("10.1.0.5/16") != printed.npos);
     CHECK(now.trace == strings{"ns.open", "ipam.add", "link.add", "nat.add", "ipam.attached"});
     CHECK(now.previous.interfaces.size() == 2);
+}
+
+/// A daemon that gives again what it gave before.
+struct forgetful : daemon_of<forgetful> {
+    static constexpr bool forgets_first = true;
+};
+
+TEST_CASE_FIXTURE(fresh, "one that may forget the first ADD is not asked again") {
+    auto const add = [] {
+        now.trace.clear();
+        fakes::added<cnix::plugin<fakes::link, forgetful, fakes::nat, fakes::ns>>(
+            request(cni::verb::add, conf("")));
+    };
+    add();
+    CHECK(now.trace ==
+          strings{"ns.open", "link.inspect", "ipam.add", "link.add", "nat.add", "ipam.attached"});
+    now.seen.present = true;
+    CHECK_THROWS_WITH_AS(add(),
+                         "the interface eth0 exists already in /run/netns/pod; DEL it first, or choose "
+                         "another CNI_IFNAME",
+                         cni::error);
+    CHECK(now.trace == strings{"ns.open", "link.inspect"});
 }
 
 TEST_CASE_FIXTURE(fresh, "what it says last undoes the ADD") {
