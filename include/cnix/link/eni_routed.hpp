@@ -65,10 +65,10 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         auto const first = host_name(attachment, keys, 0);
         auto const strict = host_name(attachment, keys, 0, strict_prefix);
         auto const vlans = branches_of(host, {first.str(), strict.str()}, addresses);
+        delete_branches(host, attachment, vlans); // before the rules by which they are found
         for (net::address const& address : addresses)
             if (!is_of_another(host, address, ends)) eni::unroute_pod(host, address);
         if (pod) pod->run([&] { delete_pod_rules(addresses); });
-        delete_branches(host, attachment, vlans);
         delete_veth_pair<Netlink>(attachment, pod, first);
         for (netlink::link const& end : ends)
             if (end.name != first.view()) host.delete_link(end.index);

@@ -95,18 +95,18 @@ void route_pod_strictly(Netlink& host, net::address const& pod, eni::branch cons
     for (auto const& rule : rules) eni::replace_rule(host, rule);
 }
 
-/// Removes the attachment's VLAN interface and the rules that lead to its table. `vlans` are the IDs that it may have had.
+/// Removes the attachment's VLAN interface, and then the rules that lead to its table, by which a DEL that is repeated finds it. `vlans` are the IDs that it may have had.
 template <netlink_backend Netlink>
 void delete_branches(Netlink& host, cni::attachment const& attachment,
                      std::vector<std::uint16_t> const& vlans) {
     for (std::uint16_t const vlan : vlans) {
         auto const link = host.find_link(branch_name(vlan));
         if (link && is_alias_of_another(link->alias, attachment)) continue;
+        if (link && link->kind == "vlan") host.delete_link(link->index);
         for (auto const family : {net::family::ipv4, net::family::ipv6})
             for (netlink::rule_spec const& rule : host.rules(family))
                 if (rule.priority == eni::priority::branch && rule.table == eni::table_of_branch(vlan))
                     host.delete_rule(rule);
-        if (link && link->kind == "vlan") host.delete_link(link->index);
     }
 }
 
