@@ -4,71 +4,15 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
-from support.cni import Attachment, Node
-from support.eni_lab import EniLab
-from support.ipamd_stub import Refusal, Stub, encode
+from support.ipamd_stub import Refusal, encode
 from support.snapshot import difference, snapshot
 from support.traffic import reaches
 
 pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
-
-
-@dataclass
-class Daemon:
-    """A node with `eni`, and its address daemon."""
-
-    node: Node
-    lab: EniLab
-
-    def __post_init__(self):
-        if "eni" not in self.node.plugins:
-            pytest.skip("eni is not built: cnix was configured without grpc++")
-        self.socket = self.node.directory / "ipamd.sock"
-        self.agent = self.node.directory / "npa.sock"
-        self.spool = self.node.directory / "spool"
-        self.stub: Stub | None = None
-        for eni in self.lab.enis:
-            eni.assign(*(eni.address(host, family) for family in (4, 6) for host in range(0x20, 0x48)))
-
-    def serve(self, *devices: int, family: int = 4, **options) -> Stub:
-        """Gives addresses of these ENIs, a card each."""
-        pools = [(device, [one for one in self.lab.enis[device].assigned if (":" in one) == (family == 6)]) for device in devices or (1,)]
-        self.stub = Stub(f"unix://{self.socket}", pools, **options)
-        return self.stub
-
-    def stop(self) -> None:
-        self.stub.stop()
-        self.stub = None
-
-    def close(self) -> None:
-        if self.stub:
-            self.stop()
-
-    def config(self, **keys) -> dict:
-        ipam = {"endpoint": f"unix://{self.socket}", "policyAgent": f"unix://{self.agent}", "spool": str(self.spool)} | keys.pop("ipam", {})
-        return {"cniVersion": "1.0.0", "name": "aws-cni", "type": "eni", "ipam": ipam} | keys
-
-    def pod(self, name: str = "nginx", config: dict | None = None) -> Attachment:
-        args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u"
-        return Attachment(self.node, config or self.config(), self.node.pod(), plugin="eni", args=args)
-
-    def attach(self, *arguments, **options) -> Attachment:
-        pod = self.pod(*arguments, **options)
-        pod.add()
-        return pod
-
-    def spooled(self) -> list:
-        return [file for file in self.spool.iterdir() if file.suffix == ".json"] if self.spool.is_dir() else []
-
-
-@pytest.fixture
-def daemon(node, lab, set_up) -> Daemon:
-    return node.own(Daemon(node, lab))
 
 
 def test_add_check_del(daemon, lab):
