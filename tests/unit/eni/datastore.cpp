@@ -197,6 +197,20 @@ TEST_CASE("what was never used is taken back as if it had not been assigned") {
     CHECK(text_of(*store.find(key("c"))) == "eni-0: 10.0.0.11 2600::1");
 }
 
+TEST_CASE("taken back in whatever order, the lowest comes first again") {
+    eni::datastore store{30s};
+    store.add(eni_of(0, {"10.0.0.16/28"}));
+    std::vector<eni::assignment> given;
+    for (auto const* who : {"a", "b", "c"})
+        given.push_back(*store.assign(key(who), ipv4, {}, at(0)).assigned);
+    for (std::size_t const i : {0U, 2U, 1U}) CHECK(store.take_back(given[i], {}));
+    for (auto const* who : {"c", "b", "a"}) assign(store, who, ipv4, 0);
+    CHECK(text_of(*store.find(key("c"))) == "eni-0: 10.0.0.16");
+    CHECK(text_of(*store.find(key("b"))) == "eni-0: 10.0.0.17");
+    CHECK(text_of(*store.find(key("a"))) == "eni-0: 10.0.0.18");
+    CHECK(store.count(net::family::ipv4, at(0)) == eni::address_counts{16, 3, 0});
+}
+
 TEST_CASE("ENIs, addresses and prefixes come and go, but not those in use") {
     eni::datastore store{30s};
     store.add(eni_of(0, {"10.0.0.11"}));

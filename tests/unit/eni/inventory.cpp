@@ -168,6 +168,10 @@ TEST_CASE("pods' addresses") {
           "4:28: $.enis[0].addresses[1]: 10.0.1.10 is in enis[0].primaryAddress, too");
     CHECK(faults("10.0.1.12", "10.0.1.40") ==
           "4:28: $.enis[0].addresses[1]: 10.0.1.40 is in enis[0].prefixes[0], too");
+    CHECK(faults("\"10.0.1.11\", \"10.0.1.12\"",
+                 "\"10.0.1.32\", \"10.0.1.33\"") == // the prefix's first, and its second
+          "4:15: $.enis[0].addresses[0]: 10.0.1.32 is in enis[0].prefixes[0], too\n"
+          "4:28: $.enis[0].addresses[1]: 10.0.1.33 is in enis[0].prefixes[0], too");
     CHECK(
         faults("10.0.1.12", "10.0.1.012").find("$.enis[0].addresses[1]: `10.0.1.012` is not an IP address") !=
         std::string::npos);
