@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 
 using namespace datastore_test;
 namespace fs = std::filesystem;
@@ -157,6 +158,45 @@ TEST_CASE("two owners of one address are refused, of one family and across entri
         "allocations[0]'s";
     CHECK(faults(allocations(one + ',' + other)) == expected);
     CHECK(faults(allocations(one + ',' + one)) == expected);
+}
+
+TEST_CASE("a damaged file is refused, or is as good as one that was written") {
+    std::mt19937 random{1};
+    int good = 0, bad = 0;
+    for (auto const* name : {"cnix.json", "v1.15.json", "v1.23-ipv6.json", "newer.json"}) {
+        std::string const whole = golden(name);
+        for (int round = 0; round < 1500; ++round) {
+            std::string text = whole;
+            for (auto left = 1 + random() % 3; left > 0; --left)
+                switch (auto& byte = text[random() % text.size()]; random() % 4) {
+                case 0:
+                    byte = static_cast<char>(random());
+                    break;
+                case 1:
+                    byte = "{}[]\",:0123456789-.nulltrue"[random() % 28];
+                    break;
+                case 2:
+                    text.erase(random() % text.size(), 1 + random() % 20);
+                    break;
+                default:
+                    text.insert(random() % text.size(), text.substr(random() % text.size(), random() % 60));
+                }
+            CAPTURE(text);
+            eni::state all;
+            try {
+                all = read(text);
+                ++good;
+            } catch (cni::error const&) {
+                ++bad;
+                continue;
+            }
+            CHECK(read(eni::checkpoint_text(all)) == all);
+            eni::datastore store;
+            CHECK_NOTHROW(store.restore(all)); // nobody has another's address
+        }
+    }
+    CHECK(good > 300);
+    CHECK(bad > 3000);
 }
 
 TEST_CASE("times at the ends of what fits") {

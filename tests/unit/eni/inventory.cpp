@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 
 using namespace datastore_test;
 namespace fs = std::filesystem;
@@ -227,6 +228,49 @@ TEST_CASE("every fault is told, and hostile texts have their bounds") {
     many.back() = ']';
     std::string const all = thrown([&] { read(many + '}'); });
     CHECK(std::ranges::count(all, '\n') == 63);
+}
+
+TEST_CASE("a damaged file is refused, or one that a datastore takes") {
+    std::mt19937 random{1};
+    int good = 0, bad = 0;
+    for (int round = 0; round < 3000; ++round) {
+        std::string text = example;
+        for (auto left = 1 + random() % 2; left > 0; --left)
+            switch (auto& byte = text[random() % text.size()]; random() % 4) {
+            case 0:
+                byte = static_cast<char>(random());
+                break;
+            case 1:
+            case 2:
+                byte = "0123456789abcdef"[random() % 16];
+                break;
+            default:
+                text.erase(random() % text.size(), 1);
+            }
+        CAPTURE(text);
+        std::vector<eni::network_interface> enis;
+        try {
+            enis = read(text);
+            ++good;
+        } catch (cni::error const&) {
+            ++bad;
+            continue;
+        }
+        eni::datastore store;
+        for (auto const& one : enis) {
+            CHECK_NOTHROW(store.add(one));
+            for (auto const& pods : one.cidrs) {
+                auto const* const in = one.subnet_of(pods.family());
+                REQUIRE(in);
+                CHECK(in->prefix.contains(pods.first()));
+                CHECK(in->prefix.contains(pods.last()));
+                CHECK_FALSE(pods.contains(in->gateway));
+                CHECK_FALSE((one.primary && pods.contains(*one.primary)));
+            }
+        }
+    }
+    CHECK(good > 100);
+    CHECK(bad > 1000);
 }
 
 TEST_CASE("the file: missing, no file, links") {

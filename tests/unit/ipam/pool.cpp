@@ -323,6 +323,12 @@ TEST_CASE("STATUS tells of the inventory and of the directory") {
     CHECK_THROWS_AS(status(file.keys()), std::system_error);
 }
 
+// The compiler can judge the keys.
+static_assert(config::read<ipam::pool_config>(R"({"type": "pool", "families": "dual", "cooldown": 5})",
+                                              config::strict)
+                  .ok());
+static_assert(!config::read<ipam::pool_config>(R"({"inventory": "eni.json"})", config::strict).ok());
+
 TEST_CASE("the keys") {
     CHECK(ipam::pool_config{}.inventory_path() == "/etc/cnix/eni.json");
     CHECK(ipam::pool_config{}.checkpoint_path() == "/run/cnix/eni/ipam.json");
