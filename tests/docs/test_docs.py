@@ -59,6 +59,11 @@ def test_documented_key_exists(page):
     assert rows(POLICIES / page) - known == set()
 
 
+def test_keys_of_the_nodes_configuration_are_documented():
+    (keys,) = structs(ROOT / "include/cnix/eni/node_config.hpp").values()
+    assert set(keys) == rows(ROOT / "docs/eni-node.md")
+
+
 def test_standard_keys_are_documented():
     keys = structs(ROOT / "include/cnix/cni/network_config.hpp")
     documented = rows(ROOT / "docs/compose.md")

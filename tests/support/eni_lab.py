@@ -11,6 +11,7 @@ is lost. Addresses are given to an ENI with Eni.assign(), as with EC2's AssignPr
 
 import itertools
 import json
+import threading
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
@@ -224,8 +225,10 @@ class EniLab:
     def set_up_node(self, binaries: Path, directory: Path, verb: str = "set-up", variant: str = "nftables", check: bool = True,
                     **config) -> CompletedProcess:
         """cnix-eni-node with the lab's inventory, in files in the directory."""
-        directory.joinpath("eni.json").write_text(json.dumps(self.inventory()))
-        directory.joinpath("node.json").write_text(json.dumps({"vpcCIDRs": [VPC4]} | config))
+        for name, content in (("eni.json", self.inventory()), ("node.json", {"vpcCIDRs": [VPC4]} | config)):
+            new = directory / f"{name}.{threading.get_ident()}"
+            new.write_text(json.dumps(content))
+            new.replace(directory / name)  # for a test that runs several at once
         return self.node.run(str(binaries / NODE_VARIANTS[variant]), verb, "--inventory", str(directory / "eni.json"),
                              "--config", str(directory / "node.json"), check=check)
 

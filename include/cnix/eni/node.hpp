@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace cnix::eni {
@@ -178,11 +177,7 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
             differ(text(*first) + " comes before those of branch ENIs", [&] { host_.delete_rule(*first); });
     }
     void add(netlink::rule_spec const& rule) {
-        try {
-            host_.add_rule(rule);
-        } catch (std::system_error const& e) {
-            if (e.code() != std::errc::file_exists) throw; // by another cnix in between
-        }
+        detail::unless_there([&] { host_.add_rule(rule); });
     }
     static std::string text(netlink::rule_spec const& rule) {
         std::string text = std::string{"the "} + (rule.family == net::family::ipv4 ? "IPv4" : "IPv6") +

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -55,6 +56,14 @@ inline std::vector<netlink::route_spec> routes_of(network_interface const& eni, 
 }
 
 namespace detail {
+/// Another cnix may be at it, too.
+template <class Add> void unless_there(Add&& add) {
+    try {
+        add();
+    } catch (std::system_error const& e) {
+        if (e.code() != std::errc::file_exists) throw;
+    }
+}
 inline std::string text(netlink::route_spec const& route) {
     auto const gateway = route.gateway ? " via " + route.gateway->str() : std::string{};
     return route.dst.str() + gateway + " in table " + std::to_string(route.table);
@@ -91,8 +100,9 @@ void repair_addresses(Netlink& host, netlink::link const& link, network_interfac
     auto const all = host.addresses(link.index);
     auto const has = [&](netlink::link_address const& one) { return one.address == own; };
     if (own && std::ranges::none_of(all, has))
-        differ("the address " + own->str() + " is missing on " + link.name,
-               [&] { host.add_address(link.index, {.address = *own, .no_dad = true}); });
+        differ("the address " + own->str() + " is missing on " + link.name, [&] {
+            unless_there([&] { host.add_address(link.index, {.address = *own, .no_dad = true}); });
+        });
 }
 
 template <netlink_backend Netlink>
@@ -154,7 +164,7 @@ void set_up_eni(Netlink& host, network_interface const& eni, std::uint32_t mtu,
         if (other.protocol == protocol && other.priority == rule.priority && other.source == rule.source)
             host.delete_rule(other);
     }
-    host.add_rule(rule);
+    detail::unless_there([&] { host.add_rule(rule); });
 }
 
 /// Takes away what set_up_eni made but for MTU and up; of an ENI that is gone, what it left. Nothing left is no error.

@@ -72,15 +72,16 @@ template <iptables_backend Iptables> class iptables_node {
     };
 
     void apply(table_plan const& plan) {
-        constexpr int attempts = 4; // others change the table, too
-        for (int i = 0;; ++i) {
+        // Others change the table, too, and another cnix may add the same rules between save and restore: so it is looked at
+        // until nothing is to be changed.
+        constexpr int attempts = 10, refusals = 4;
+        for (int i = 0, refused = 0; i < attempts; ++i) {
             auto const commands = changes(read(plan), plan);
             if (commands.empty()) return;
             try {
                 iptables_.restore(plan.family, plan.table, commands);
-                return;
             } catch (cni::error const& e) {
-                if (i + 1 == attempts || e.code() == cni::code::plugin_not_available) throw;
+                if (++refused == refusals || e.code() == cni::code::plugin_not_available) throw;
             }
         }
     }

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -156,6 +157,17 @@ def test_a_second_set_up_changes_nothing(lab, command, variant):
         for monitor in monitors:
             monitor.kill()
             monitor.communicate()
+
+
+def test_several_at_once(lab, command, variant):
+    """A timer's and a person's, say; they want the same."""
+    command(variant=variant)
+    expected = snapshot(lab.node)
+    command("remove", variant)
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(lambda _: command(variant=variant, check=False), range(6)):
+            assert done.returncode == 0, done.stderr
+    assert difference(expected, snapshot(lab.node)) == []
 
 
 def test_what_was_wanted_before_goes(lab, command, variant):

@@ -3,6 +3,7 @@
 
 #include <laws/node_nat_laws.hpp>
 #include <support/own_namespace.hpp>
+#include <support/processes.hpp>
 #include <support/run.hpp>
 
 namespace {
@@ -88,6 +89,35 @@ TEST_CASE("what stands in the table beside it stays, with the table") {
                          "cnix: nftables: cannot delete table inet cnix: Device or resource busy",
                          cni::error);
     test::output_of({"nft", "delete", "chain", "inet", "cnix", "site"});
+    policy{}.remove_node();
+    CHECK(ruleset() == "");
+}
+
+TEST_CASE("set-ups, removals, and pods that come and go at once leave what the last of them wanted") {
+    auto const nats = laws::node_nats();
+    auto const pod = [](int i) { return laws::attachment("mynet", "c" + std::to_string(i)); };
+    auto const its = [](int i) { return laws::result({"10.22.0." + std::to_string(i + 1) + "/16"}); };
+    settings<policy> masquerading;
+    masquerading.config.ipMasq = true;
+    constexpr int rounds = 15;
+    CHECK(test::failures_of(4, [&](int i) {
+              for (int round = 0; round < rounds; ++round) {
+                  if (i == 0) policy{}.set_up_node(nats[static_cast<std::size_t>(round) % nats.size()]);
+                  if (i == 1) policy{}.remove_node();
+                  if (i < 2) continue;
+                  cni::rollback undo;
+                  policy{}.add(pod(i), masquerading, its(i), undo);
+                  undo.commit();
+                  findings found;
+                  policy{}.check(laws::with_addresses(pod(i), its(i)), masquerading, its(i), found);
+                  if (!found.empty()) throw std::runtime_error{found.front()};
+                  policy{}.del(laws::with_addresses(pod(i), its(i)), masquerading);
+              }
+          }) == 0);
+    policy{}.set_up_node(nats.front());
+    findings found;
+    policy{}.check_node(nats.front(), found);
+    CHECK(found == findings{});
     policy{}.remove_node();
     CHECK(ruleset() == "");
 }
