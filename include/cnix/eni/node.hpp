@@ -69,6 +69,12 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         if (primary == enis.end())
             throw cni::error{cni::code::invalid_network_config,
                              "the primary ENI, with device number 0, is not among the node's"};
+        if (config.ipv4 && !config.externalSNAT && Nat::marks_connections &&
+            (!primary->primary || !primary->primary->is_v4()))
+            throw cni::error{cni::code::invalid_network_config,
+                             "the primary ENI " + primary->id +
+                                 " has no IPv4 address that connections could leave under; list it, or set "
+                                 "`externalSNAT`"};
         auto const link = link_of(host_, *primary);
         auto const mtu = static_cast<std::uint32_t>(config.mtu);
         detail::repair_link(host_, link, mtu, differ);

@@ -106,6 +106,15 @@ def test_ipv6(lab, command):
     assert command("check", ipv6=True).stdout == ""
 
 
+def test_ipv6_alone(lab, command, variant):
+    command(variant=variant, ipv4=False, ipv6=True, ipv4Egress=True)
+    assert rules(lab) == DEFAULTS and routes(lab, 2) == [] and lab.node.addresses("eth1") == []
+    assert rules(lab, 6) == [DEFAULTS[0], "1024: from all fwmark 0x80/0x80 lookup main", DEFAULTS[1]]
+    shown = lab.node.run("nft", "list", "ruleset").stdout + lab.node.run("iptables-save").stdout
+    assert "snat" not in shown.lower() and "169.254.172.0/22" in shown
+    assert command("check", variant, ipv4=False, ipv6=True, ipv4Egress=True).stdout == ""
+
+
 def test_strict_branch_enis_come_before_the_local_table(lab, command):
     strict = {"enablePodENI": True, "ipv6": True}
     command(**strict)

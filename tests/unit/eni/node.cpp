@@ -240,6 +240,15 @@ TEST_CASE_FIXTURE(world, "a check that cannot look tells why") {
     CHECK(boost::algorithm::join(tested{}.check(configs()[0], enis), "\n") ==
           "list the interfaces: Operation not permitted");
     recording::faults::clear();
+    auto const primary = std::exchange(enis[0].primary, std::nullopt);
+    CHECK(tested{}.check(configs()[0], enis) ==
+          findings{
+              "the primary ENI eni-0 has no IPv4 address that connections could leave under; list it, or set "
+              "`externalSNAT`"});
+    auto external = configs()[0];
+    external.externalSNAT = true;
+    tested{}.set_up(external, enis);
+    enis[0].primary = primary;
     enis.erase(enis.begin());
     CHECK(tested{}.check(configs()[0], enis) ==
           findings{"the primary ENI, with device number 0, is not among the node's"});

@@ -95,7 +95,7 @@ TEST_CASE("each bad value is told with its key") {
     told(R"("connmark": "0")",
          "$.connmark: write a number of 32 bits that is not 0, such as \"0x80\" or \"128\"");
     told(R"("podSGEnforcingMode": "lenient")", "$.podSGEnforcingMode: write \"strict\" or \"standard\"");
-    for (std::string const prefix : {"", "enieni", "e/i", "e+", "e*", "e\\\""})
+    for (std::string const prefix : {"", "enieni", "e/i", "e+", "e*", "e\\\"", "-e", "e'", "!e"})
         told(R"("vethPrefix": ")" + prefix + '"', "$.vethPrefix: write 1 to 4 letters and digits");
     told(R"("vethPrefix": "vlan")", "$.vethPrefix: `vlan` is what other interfaces are called");
     CHECK(faults(R"({"vpcCIDRs": ["10.0.0.0"]})").size() >= 1);
