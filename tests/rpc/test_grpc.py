@@ -176,6 +176,16 @@ def test_thousands_of_allocations_are_read_and_more_are_not(client, at):
     assert got.startswith("rpc error: code = ResourceExhausted desc = ") and "larger than max" in got
 
 
+def test_what_is_packed_is_not_unpacked(client, at):
+    """Which could take any amount of memory, and which a peer does only if it is told that it may."""
+    with Stub(at, POOLS) as daemon:
+        daemon.gzip = True
+        for size in (30, 100_000):
+            daemon.instead["AddNetwork"] = lambda _: encode((1, True)) + encode((2, encode((1, "10.0.2.5"), (3, 1), (4, 2)))) * size
+            got = client("add", at)
+            assert "rpc error: code = " in got and "larger than max" not in got, "it was unpacked"
+
+
 # Peers that are no gRPC servers.
 
 @contextlib.contextmanager

@@ -98,6 +98,7 @@ class Stub:
         self.requests: list[tuple[str, dict]] = []
         self.health = 1
         self.instead = {}
+        self.gzip = False
         self.lock = threading.Lock()
         self.servers = [self._serve(where) for where in (endpoint, agent) if where]
 
@@ -216,6 +217,8 @@ if grpc:
             def answer(raw, context):
                 with self.stub.lock:
                     self.stub.requests.append((name, decode(raw, names)))
+                if self.stub.gzip:
+                    context.set_compression(grpc.Compression.Gzip)
                 try:
                     if name in self.stub.instead:
                         return self.stub.instead[name](decode(raw, names))

@@ -62,7 +62,7 @@ template <cni_backend Client> class remote {
         } catch (rpc::error const& e) {
             auto const left = keys.config.within() -
                               std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - begin);
-            if (e.reached() && e.code() != rpc::status::unimplemented) give_back(left);
+            if (e.reached()) give_back(left);
             throw cni::error{cni::code::try_again_later,
                              "add cmd: Error received from AddNetwork gRPC call: " + std::string{e.what()} +
                                  why(e)};
@@ -219,7 +219,8 @@ template <cni_backend Client> class remote {
                 if (tell(release, {daemon(keys).endpoint, within}).success) return;
             } catch (rpc::bad_reply const&) {
                 return; // done, all the same
-            } catch (rpc::error const&) {
+            } catch (rpc::error const& e) {
+                if (e.code() == rpc::status::unimplemented) return; // who gave nothing
             }
         }
         spool_of(keys).put(release);

@@ -254,13 +254,18 @@ TEST_CASE_FIXTURE(node<>, "an ADD that the daemon refuses, or that breaks off, i
     now.del = [](auto const&, auto const& to) -> rpc::del_reply { throw away(to); };
     refused();
     CHECK(waiting() == 1);
+}
 
-    now.asked.clear();
+TEST_CASE_FIXTURE(node<>, "who listens there is no address daemon") {
     now.add = [](auto const&, auto const& to) -> rpc::add_reply {
         throw error(rpc::status::unimplemented, to);
     };
+    now.del = [](auto const&, auto const& to) -> rpc::del_reply {
+        throw error(rpc::status::unimplemented, to);
+    };
     CHECK(refused().message().find("or one of other versions than v1.20 and later") != std::string::npos);
-    CHECK(now.asked == strings{"add net/c1/eth0"});
+    CHECK(now.asked == strings{"add net/c1/eth0", "del net/c1/eth0 SetupNSFailed"});
+    CHECK(waiting() == 0); // it gave nothing
 }
 
 TEST_CASE_FIXTURE(node<>, "a rollback without the daemon spools the release") {

@@ -50,6 +50,9 @@ inline std::string call(rpc::target const& to, std::string const& method, std::s
     ::grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     arguments.SetMaxReceiveMessageSize(max_reply);
+    // An answer that is compressed would be unpacked before its size is looked at.
+    arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
     // As gRPC for Go names a Unix socket. A server may check it.
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, to.endpoint.is_unix() ? "localhost" : to.endpoint.str());
     auto const channel = ::grpc::CreateCustomInsecureChannelFromFd("", socket.release(), arguments);
