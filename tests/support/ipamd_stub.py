@@ -97,6 +97,7 @@ class Stub:
         self.branches: dict[str, dict] = {}  # by pod: vlan, mac, gateway, trunk
         self.requests: list[tuple[str, dict]] = []
         self.health = 1
+        self.tells_free = False  # as cnix's daemon does
         self.instead = {}
         self.gzip = False
         self.lock = threading.Lock()
@@ -191,6 +192,8 @@ class Stub:
 
     def Check(self, raw: bytes) -> bytes:
         service = decode(raw, {1: "service"}).get("service", "")
+        if service == "cnix.free-addresses" and self.tells_free:
+            return encode((1, 1 if self.pools[0][1] else 2))
         if service not in ("", "grpc.health.v1.aws-node"):
             raise Refusal("unknown service", "NOT_FOUND")
         return encode((1, self.health))

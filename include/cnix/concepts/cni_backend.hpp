@@ -190,6 +190,9 @@ struct delete_policy_request {
 /// What grpc.health.v1 says of a service.
 enum class health { unknown = 0, serving = 1, not_serving = 2, service_unknown = 3 };
 
+/// The service whose health is whether an address is free, by name: cnix's daemon has it, upstream's says not_found.
+constexpr inline std::string_view free_addresses_service = "cnix.free-addresses";
+
 } // namespace cnix::rpc
 
 namespace cnix {

@@ -152,6 +152,8 @@ template <cni_backend Client> class remote {
         try {
             if (Client{}.health(to, "") != rpc::health::serving)
                 found.push_back(who + " is not serving: it is starting, or ending");
+            else if (!has_free_address(to))
+                found.push_back(who + " has no free address: delete pods, or let it have more of them");
         } catch (rpc::error const& e) {
             if (e.code() != rpc::status::unimplemented) // it serves, if no health
                 found.push_back(who + " cannot be asked: " + e.what() + why(e));
@@ -174,6 +176,16 @@ template <cni_backend Client> class remote {
     }
     static eni::spool spool_of(settings const& keys) {
         return eni::spool{std::string{keys.config.spool_directory()}};
+    }
+
+    /// Yes, too, of a daemon that does not tell.
+    static bool has_free_address(rpc::target const& to) {
+        try {
+            return Client{}.health(to, rpc::free_addresses_service) != rpc::health::not_serving;
+        } catch (rpc::error const& e) {
+            if (e.code() != rpc::status::not_found) throw;
+            return true;
+        }
     }
 
     static rpc::pod pod_of(cni::attachment_id const& one, eni::pod_args const& args) {

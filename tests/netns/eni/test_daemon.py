@@ -215,6 +215,10 @@ def test_status(daemon):
     daemon.node.cni("STATUS", config, "eni").failure(50, "cannot be asked", "away")
     stub = daemon.serve(1)
     daemon.node.cni("STATUS", config, "eni").success()
+    stub.tells_free = True
+    daemon.node.cni("STATUS", config, "eni").success()
+    stub.pools[0][1].clear()
+    daemon.node.cni("STATUS", config, "eni").failure(50, "has no free address")
     stub.health = 2
     daemon.node.cni("STATUS", config, "eni").failure(50, "not serving")
 

@@ -387,9 +387,14 @@ TEST_CASE_FIXTURE(node<>, "CHECK finds an attachment that is about to be release
 
 TEST_CASE_FIXTURE(node<>, "STATUS asks the daemon's health") {
     CHECK(status().empty());
-    CHECK(now.asked == strings{"health "});
+    CHECK(now.asked == strings{"health ", "health cnix.free-addresses"});
     CHECK(now.last.within == std::chrono::seconds{5});
     std::string const who = "the address daemon at unix:///var/run/aws-node/ipamd.sock";
+    now.any_free = true;
+    CHECK(status().empty());
+    now.any_free = false;
+    CHECK(status() == findings{who + " has no free address: delete pods, or let it have more of them"});
+    now.any_free.reset();
     for (auto const health : {rpc::health::unknown, rpc::health::not_serving, static_cast<rpc::health>(9)}) {
         now.health = health;
         CHECK(status() == findings{who + " is not serving: it is starting, or ending"});

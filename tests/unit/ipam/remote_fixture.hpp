@@ -20,6 +20,7 @@ struct daemon {
     std::vector<net::address> free{};
     std::map<std::string, rpc::allocation> held{};
     rpc::health health = rpc::health::serving;
+    std::optional<bool> any_free{};   ///< whether an address is; absent: a daemon that does not tell
     std::vector<std::string> asked{}; ///< the calls, with what matters of each
     std::string mode{};
 
@@ -89,6 +90,10 @@ template <class Generation = rpc::v1_20> struct client {
     rpc::health health(rpc::target const& to, std::string_view service) {
         now.asked.push_back("health " + std::string{service});
         now.last = to;
+        if (service == rpc::free_addresses_service) {
+            if (!now.any_free) throw error(rpc::status::not_found, to);
+            return *now.any_free ? rpc::health::serving : rpc::health::not_serving;
+        }
         return now.asked_health ? now.asked_health(to) : now.health;
     }
 };
