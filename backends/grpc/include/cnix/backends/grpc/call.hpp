@@ -1,12 +1,9 @@
 #pragma once
 #include <cnix/backends/grpc/connection.hpp>
+#include <cnix/backends/grpc/start.hpp>
 
-#include <absl/synchronization/mutex.h>
 #include <algorithm>
-#include <cstdlib>
-#include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
-#include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
@@ -14,8 +11,10 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/channel_arguments.h>
-#include <malloc.h>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cnix::backends::grpc_detail {
@@ -23,22 +22,15 @@ namespace cnix::backends::grpc_detail {
 /// Most bytes of an answer. One with an interface of each of 15 network cards has 1 kB.
 constexpr inline int max_reply = 256 * 1024;
 
-/// Starts gRPC, once a process and never to stop: stopping it waits for its threads.
-inline void start() {
-    static bool const started = [] {
-        // It has half a dozen threads that do next to nothing: one heap for all, not one of 64 MiB of addresses for each.
-        ::mallopt(M_ARENA_MAX, 1);
-        // On in Debian's build, and a tenth of a call's time.
-        absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-        // What fails is the caller's to tell.
-        if (::getenv("GRPC_VERBOSITY") == nullptr) {
-            gpr_set_log_function([](gpr_log_func_args*) {});
-            google::protobuf::SetLogHandler(nullptr);
-        }
-        ::grpc_init();
-        return true;
-    }();
-    static_cast<void>(started);
+/// Until the next call, or the process's end, which closes it as well: to close it takes a tenth of a call's time.
+inline void leave_open(std::shared_ptr<::grpc::Channel> channel) {
+    struct shared {
+        std::mutex mutex;
+        std::shared_ptr<::grpc::Channel> channel;
+    };
+    static auto& last = *new shared;
+    std::lock_guard const lock{last.mutex};
+    last.channel.swap(channel);
 }
 
 /// One call of a method ("/rpc.CNIBackend/AddNetwork") over a connection of its own: the bytes of its answer.
@@ -55,7 +47,7 @@ inline std::string call(rpc::target const& to, std::string const& method, std::s
     arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
     // As gRPC for Go names a Unix socket. A server may check it.
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, to.endpoint.is_unix() ? "localhost" : to.endpoint.str());
-    auto const channel = ::grpc::CreateCustomInsecureChannelFromFd("", socket.release(), arguments);
+    auto channel = ::grpc::CreateCustomInsecureChannelFromFd("", socket.release(), arguments);
 
     auto const fail = [&](::grpc::Status const& status) {
         throw rpc::error{static_cast<rpc::status>(status.error_code()), status.error_message(), to,
@@ -78,6 +70,7 @@ inline std::string call(rpc::target const& to, std::string const& method, std::s
     queue.Shutdown();
     while (queue.Next(&tag, &done)) {
     }
+    leave_open(std::move(channel));
     if (!status.ok()) fail(status);
     std::vector<::grpc::Slice> slices;
     if (auto const dumped = reply.Dump(&slices); !dumped.ok()) fail(dumped);
