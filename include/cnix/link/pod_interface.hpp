@@ -122,6 +122,18 @@ template <netlink_backend Netlink> void settle_addresses(Netlink& netlink, netli
     }
 }
 
+/// Lets the interface have IPv6 addresses, which a pod may have switched off.
+template <netlink_backend Netlink> void enable_ipv6(Netlink& netlink, netlink::link const& link) {
+    auto const disable_ipv6 = interface_sysctl(net::family::ipv6, link.name, "disable_ipv6");
+    if (!netlink.sysctl(disable_ipv6))
+        throw cni::error{cni::code::internal,
+                         "IPv6 is not available on " + link.name + ", whose MTU is " +
+                             std::to_string(link.mtu) +
+                             ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
+    ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
+    ensure_sysctl(netlink, disable_ipv6, "0");
+}
+
 /// Gives the interface the lease's addresses, sets it up, and adds the routes.
 /// `detect_duplicates`: IPv6 addresses are used only after duplicate address detection.
 template <netlink_backend Netlink>
@@ -134,14 +146,7 @@ void configure_pod_interface(Netlink& netlink, netlink::link const& link, cni::l
     try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "accept_dad"),
                detect_duplicates ? "1" : "0");
     if (has_family(lease.ips, net::family::ipv6)) {
-        auto const disable_ipv6 = interface_sysctl(net::family::ipv6, link.name, "disable_ipv6");
-        if (!netlink.sysctl(disable_ipv6))
-            throw cni::error{cni::code::internal,
-                             "IPv6 is not available on " + link.name + ", whose MTU is " +
-                                 std::to_string(link.mtu) +
-                                 ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
-        ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
-        ensure_sysctl(netlink, disable_ipv6, "0");
+        enable_ipv6(netlink, link);
         netlink.set_sysctl(interface_sysctl(net::family::ipv6, link.name, "keep_addr_on_down"), "1");
         try_sysctl(netlink, interface_sysctl(net::family::ipv6, link.name, "ndisc_notify"), "1");
     }

@@ -2,9 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "recorded.hpp"
-#include <algorithm>
-#include <cerrno>
+#include "faults.hpp"
 #include <functional>
 #include <regex>
 #include <string>
@@ -150,74 +148,17 @@ std::vector<scenario> scenarios() {
     };
 }
 
-/// The journal with the random MAC addresses, host names and their like as <1>, <2>, in order.
-std::vector<std::string> commands() {
-    static std::regex const random{"([0-9a-f]{2}:){5}[0-9a-f]{2}"};
-    std::vector<std::string> lines;
-    for (std::string const& line : recording::journal::lines())
-        lines.push_back(std::regex_replace(line, random, "<mac>"));
-    return lines;
-}
-
 /// Sysctls that a kernel may lack, without which the pod works all the same.
-bool is_dispensable(std::string const& command) {
-    static std::regex const sysctl{
-        ".*sysctl -qw "
-        "net/(ipv4/conf/[^/]+/arp_notify|ipv6/conf/[^/]+/(accept_ra|enhanced_dad|accept_dad|disable_ipv6|"
-        "keep_addr_on_down|ndisc_notify))=[01]"};
-    return std::regex_match(command, sysctl);
-}
-
-/// Whether `some` is `all` without one command, which is dispensable.
-bool lacks_one(std::vector<std::string> const& all, std::vector<std::string> const& some) {
-    auto const [left, right] = std::mismatch(all.begin(), all.end(), some.begin(), some.end());
-    return left != all.end() && is_dispensable(*left) && std::equal(left + 1, all.end(), right, some.end());
-}
+std::regex const dispensable{
+    ".*sysctl -qw "
+    "net/(ipv4/conf/[^/]+/arp_notify|ipv6/conf/[^/]+/(accept_ra|enhanced_dad|accept_dad|disable_ipv6|"
+    "keep_addr_on_down|ndisc_notify))=[01]"};
 
 TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
     for (auto const& [name, config, lease, prepare] : scenarios()) {
         INFO(name);
-        recorded_world here;
-        prepare();
-        recording::faults::clear();
-        recording::journal::clear();
-        cni::rollback success;
-        REQUIRE_NOTHROW(add(pod_one(), config, lease, success));
-        unsigned const calls = recording::faults::calls();
-        auto const all = commands();
-        success.commit();
-        CHECK(calls > 8);
-        unsigned thrown = 0;
-        for (int error : {EIO, ENOMEM, EEXIST}) {
-            for (unsigned n = 1; n <= calls; ++n) {
-                INFO("call ", n, " of ", calls, " fails with errno ", error);
-                recorded_world again;
-                prepare();
-                auto const before = again.state();
-                recording::journal::clear();
-                recording::faults::clear();
-                recording::faults::fail_call(n, error);
-                cni::rollback undo;
-                std::string text;
-                try {
-                    add(pod_one(), config, lease, undo);
-                } catch (std::exception const& e) {
-                    text = e.what();
-                }
-                CHECK_FALSE(recording::faults::pending());
-                INFO(text);
-                if (text.empty()) {
-                    // "Exists" is what another ADD causes that was first: no failure then.
-                    if (error != EEXIST) CHECK(lacks_one(all, commands()));
-                    undo.commit();
-                    continue;
-                }
-                ++thrown;
-                CHECK(undo.undo() == std::vector<std::string>{});
-                CHECK(test::difference(before, again.state()) == "");
-            }
-        }
-        CHECK(thrown > calls);
+        test::whatever_call_fails(
+            prepare, [&](cni::rollback& undo) { add(pod_one(), config, lease, undo); }, dispensable);
     }
 }
 

@@ -2,10 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "recorded.hpp"
+#include "faults.hpp"
 #include "support/eni_leases.hpp"
-#include <algorithm>
-#include <cerrno>
 #include <functional>
 #include <regex>
 #include <string>
@@ -80,66 +78,14 @@ std::vector<scenario> scenarios() {
             {"branch ENI, standard", branch_lease(), "standard", with_trunk}};
 }
 
-std::vector<std::string> commands() {
-    static std::regex const random{"([0-9a-f]{2}:){5}[0-9a-f]{2}"};
-    std::vector<std::string> lines;
-    for (std::string const& line : recording::journal::lines())
-        lines.push_back(std::regex_replace(line, random, "<mac>"));
-    return lines;
-}
-
-/// Whether `some` is `all` without one sysctl of a host end, which a kernel without IPv6 has not.
-bool lacks_one_sysctl(std::vector<std::string> const& all, std::vector<std::string> const& some) {
-    auto const [left, right] = std::mismatch(all.begin(), all.end(), some.begin(), some.end());
-    static std::regex const sysctl{
-        "sysctl -qw net/ipv6/conf/[^/]+/(accept_ra|accept_redirects|forwarding)=[01]"};
-    return left != all.end() && std::regex_match(*left, sysctl) &&
-           std::equal(left + 1, all.end(), right, some.end());
-}
+/// Sysctls of a host end, which a kernel without IPv6 has not.
+std::regex const dispensable{"sysctl -qw net/ipv6/conf/[^/]+/(accept_ra|accept_redirects|forwarding)=[01]"};
 
 TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
     for (auto const& [name, lease, mode, prepare] : scenarios()) {
         INFO(name);
-        recorded_world here;
-        prepare();
-        recording::faults::clear();
-        recording::journal::clear();
-        cni::rollback success;
-        REQUIRE_NOTHROW(add(pod_one(), lease, success, mode));
-        unsigned const calls = recording::faults::calls();
-        auto const all = commands();
-        success.commit();
-        CHECK(calls > 15);
-        unsigned thrown = 0;
-        for (int error : {EIO, ENOMEM, EEXIST})
-            for (unsigned n = 1; n <= calls; ++n) {
-                INFO("call ", n, " of ", calls, " fails with errno ", error);
-                recorded_world again;
-                prepare();
-                auto const before = again.state();
-                recording::journal::clear();
-                recording::faults::clear();
-                recording::faults::fail_call(n, error);
-                cni::rollback undo;
-                std::string text;
-                try {
-                    add(pod_one(), lease, undo, mode);
-                } catch (std::exception const& e) {
-                    text = e.what();
-                }
-                CHECK_FALSE(recording::faults::pending());
-                INFO(text);
-                if (text.empty()) {
-                    // A rule that "exists" is another cnix's that was first: no failure.
-                    if (error != EEXIST) CHECK(lacks_one_sysctl(all, commands()));
-                    undo.commit();
-                    continue;
-                }
-                ++thrown;
-                CHECK(undo.undo() == std::vector<std::string>{});
-                CHECK(test::difference(before, again.state()) == "");
-            }
-        CHECK(thrown > calls);
+        test::whatever_call_fails(
+            prepare, [&](cni::rollback& undo) { add(pod_one(), lease, undo, mode); }, dispensable);
     }
 }
 

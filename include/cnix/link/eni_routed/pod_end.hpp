@@ -58,16 +58,7 @@ template <netlink_backend Netlink>
 void configure_routed_pod(Netlink& netlink, netlink::link const& link, net::mac const& host_end,
                           std::vector<net::address> const& addresses, std::size_t interface) {
     bool const ipv6 = std::ranges::any_of(addresses, &net::address::is_v6);
-    if (ipv6) {
-        auto const disable_ipv6 = interface_sysctl(net::family::ipv6, link.name, "disable_ipv6");
-        if (!netlink.sysctl(disable_ipv6))
-            throw cni::error{cni::code::internal,
-                             "IPv6 is not available on " + link.name + ", whose MTU is " +
-                                 std::to_string(link.mtu) +
-                                 ": it needs an MTU of 1280 at least, and a kernel with IPv6"};
-        ensure_sysctl(netlink, "net/ipv6/conf/lo/disable_ipv6", "0");
-        ensure_sysctl(netlink, disable_ipv6, "0");
-    }
+    if (ipv6) enable_ipv6(netlink, link);
     netlink::link_change up{.up = true};
     if (ipv6)
         up.addr_gen_mode = 1; // IN6_ADDR_GEN_MODE_NONE: a link-local address would be detected for a second
