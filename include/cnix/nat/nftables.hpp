@@ -210,15 +210,11 @@ template <nft_backend Nft> class nftables<Nft> {
         nft::retry([&](int attempt) {
             auto const now = nft_.find_chain(layout::table, layout::outbound);
             if (!now || now->references != 0) return;
+            constexpr int parts_are_missing = 5; // that somebody has taken out: no attempt would ever succeed
+            if (attempt >= parts_are_missing) nft_.run(layout::make_table());
             auto objects = layout::table_objects();
-            if (!nftables_node{nft_}.is_there()) {
-                // Refused if the node comes by then. Parts that somebody has taken out refuse it for ever.
-                constexpr int in_parts = 5;
-                bool const whole = attempt >= in_parts;
-                if (whole) objects.resize(1);
-                objects.push_back(
-                    {whole ? nft::object::kind::table : nft::object::kind::empty_table, layout::table, {}});
-            }
+            if (!nftables_node{nft_}.is_there()) // refused if the node comes by then
+                objects.push_back({nft::object::kind::empty_table, layout::table, {}});
             nft_.erase(objects);
         });
     }

@@ -18,10 +18,13 @@ using tested = eni::node<recording::netlink, nat::nftables<recording::nft>>;
 net::address ip(std::string_view text) { return net::address::parse(text).value(); }
 net::prefix cidr(std::string_view text) { return net::prefix::parse(text).value(); }
 
+struct fresh {
+    fresh() { recording::reset(); }
+};
+
 /// A node as it boots: eth0 has its addresses, eth1 is there and down.
-struct world {
+struct world : fresh {
     world() {
-        recording::reset();
         for (int i = 0; i < 2; ++i) {
             auto const n = std::to_string(i);
             auto const mac = net::mac::parse("02:00:00:00:01:0" + n).value();

@@ -68,6 +68,25 @@ TEST_CASE_FIXTURE(fresh, "external SNAT leaves the marks of NodePort, and no mar
     CHECK(state() == "");
 }
 
+TEST_CASE_FIXTURE(
+    fresh,
+    "the last pod takes its table's rest away, though somebody has taken parts out, and the node stays") {
+    settings<policy> masquerading;
+    masquerading.config.ipMasq = true;
+    auto const pod = laws::attachment("mynet", "c1");
+    auto const its = laws::result({"10.22.0.5/16"});
+    for (bool const with_node : {false, true}) {
+        if (with_node) policy{}.set_up_node(usual);
+        auto const before = state();
+        cni::rollback undo;
+        policy{}.add(pod, masquerading, its, undo);
+        undo.commit();
+        recorded{}.run("delete chain inet cnix postrouting\n");
+        policy{}.del(laws::with_addresses(pod, its), masquerading);
+        CHECK(state() == before);
+    }
+}
+
 TEST_CASE_FIXTURE(fresh, "a table in which somebody has something else stays") {
     recorded{}.run("add table inet cnix\nadd chain inet cnix site\n");
     auto const before = state();
