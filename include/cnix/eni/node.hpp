@@ -163,8 +163,35 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         return rule.protocol == protocol && std::ranges::find(priorities, rule.priority) != priorities.end();
     }
 
+    /// Upstream's rules have no protocol number; nobody else's look so.
+    static bool is_upstreams(netlink::rule_spec const& rule) {
+        if (rule.protocol != 0 || rule.transport != 0 || !rule.input_interface.empty()) return false;
+        bool const from = rule.source.has_value(), to = rule.destination.has_value(), marked = rule.mask != 0;
+        switch (rule.priority) {
+        case priority::marked:
+            return rule.table == main_table && marked && rule.mark == rule.mask && !from && !to;
+        case priority::external_service:
+            return rule.table == main_table && to && !from && !marked;
+        case priority::from_eni:
+            return rule.table != main_table && from && !to && !marked &&
+                   rule.source->length() == net::bits(rule.family);
+        default:
+            return false;
+        }
+    }
+
     /// The family's rules. With `moved`, the local table's is not asked first; at no time is there none.
     void repair_rules(net::family family, rules const& wanted, bool moved, repairs& differ) {
+        for (auto const& rule : host_.rules(family)) {
+            if (!is_upstreams(rule)) continue;
+            differ(text(rule) + " has no protocol number: upstream made it", [&] {
+                while (host_.delete_rule(rule)) { // of any number: ours comes again
+                }
+                auto ours = rule;
+                ours.protocol = protocol;
+                if (std::ranges::find(wanted, ours) != wanted.end()) add(ours);
+            });
+        }
         auto const now = host_.rules(family);
         constexpr std::uint8_t kernel = 2; // RTPROT_KERNEL
         auto const first = std::ranges::find_if(now, is_first_local);

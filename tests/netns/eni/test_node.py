@@ -168,6 +168,19 @@ def test_a_second_set_up_changes_nothing(lab, command, variant):
             monitor.communicate()
 
 
+def test_upstreams_rules_are_taken_over(lab, command):
+    command()
+    expected = rules(lab)
+    command("remove")
+    for rule in ("fwmark 0x80/0x80 priority 1024 table main", "fwmark 0x100/0x100 priority 1024 table main",
+                 "from 10.0.2.10 priority 32765 table 2", "to 203.0.113.0/24 priority 1535 table main"):
+        lab.node.ip(f"rule add {rule} protocol 0")
+    assert command("check", check=False).stdout.count("has no protocol number: upstream made it") == 4
+    command()
+    assert rules(lab) == expected and command("check").stdout == ""
+    assert lab.node.ip("rule show").stdout.count("proto 201") == 2
+
+
 def test_several_at_once(lab, command, variant):
     """A timer's and a person's, say; they want the same."""
     command(variant=variant)

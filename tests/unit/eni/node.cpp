@@ -192,6 +192,54 @@ TEST_CASE_FIXTURE(world, "without a Nat there are no marks to look at") {
     CHECK(tested{}.check(configs()[0], enis) != findings{});
 }
 
+TEST_CASE_FIXTURE(world,
+                  "upstream's rules are taken over, in whatever order they stand, and others' are not") {
+    auto const config = configs()[2];
+    tested{}.set_up(config, enis);
+    auto const wanted = state();
+    tested{}.remove(enis);
+    auto const before = state();
+    netlink::rule_spec const marked{.priority = 1024, .table = 254, .mark = 0x80, .mask = 0x80};
+    std::vector<netlink::rule_spec> const upstream{
+        marked,
+        {.priority = 1024, .table = 254, .mark = 0x100, .mask = 0x100},
+        {.priority = 1535, .table = 254, .destination = cidr("192.0.2.0/24")},
+        {.priority = 1535, .table = 254, .destination = cidr("198.51.100.0/24")},
+        {.priority = 32765, .table = 2, .source = cidr("10.0.2.10/32")}};
+    for (bool const first : {true, false}) {
+        if (first)
+            for (auto const& rule : upstream) host.add_rule(rule);
+        tested{}.set_up(config, enis);
+        if (!first)
+            for (auto const& rule : upstream) host.add_rule(rule);
+        if (!first)
+            CHECK(tested{}.check(config, enis).front() == "the IPv4 policy rule of priority 1024 with mark "
+                                                          "128 for the table 254 has no protocol number: "
+                                                          "upstream made it");
+        tested{}.set_up(config, enis);
+        CHECK(tested{}.check(config, enis) == findings{});
+        CHECK(std::multiset<char>{wanted.begin(), wanted.end()} ==
+              [](std::string const& now) { return std::multiset<char>{now.begin(), now.end()}; }(state()));
+        tested{}.remove(enis);
+        CHECK(state() == before);
+    }
+    std::vector<netlink::rule_spec> others(8, marked);
+    others[0].protocol = 3;
+    others[1].table = 99;
+    others[2].mark = 0;
+    others[3].input_interface = "eth7";
+    others[4].source = cidr("10.0.0.0/8");
+    others[5].priority = 1023;
+    others[6] = {.priority = 32765, .table = 2, .source = cidr("10.0.2.0/24")};
+    others[7] = {.priority = 1535, .table = 2, .destination = cidr("192.0.2.0/24")};
+    for (auto const& rule : others) host.add_rule(rule);
+    auto const with_others = state();
+    tested{}.set_up(config, enis);
+    CHECK(tested{}.check(config, enis) == findings{});
+    tested{}.remove(enis);
+    CHECK(state() == with_others);
+}
+
 TEST_CASE_FIXTURE(world, "at no time is there no rule for the local table") {
     auto const strict = configs()[3];
     auto const order = [](std::string const& first, std::string const& second) {
