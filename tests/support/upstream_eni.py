@@ -1,7 +1,7 @@
 """Builds aws/amazon-vpc-cni-k8s' plugin, routed-eni-cni-plugin, of a released version with Go, once: it stays in a cache outside of
-the project ($CNIX_TEST_CACHE, else ~/.cache/cnix-tests).
+the project ($CNIX_TEST_CACHE, else ~/.cache/cnix-tests). Or another program of its packages.
 
-As a program:  python3 upstream_eni.py [VERSION]...
+As a program:  python3 upstream_eni.py [FILE.go] [VERSION]...
 It prints where each is.
 """
 
@@ -26,15 +26,15 @@ def cache() -> Path:
     return Path(os.environ.get("CNIX_TEST_CACHE") or home / "cnix-tests") / "upstream-eni"
 
 
-def path(version: str) -> Path:
-    """Where the plugin of that version is if it was built."""
-    return cache() / version / "aws-cni"
+def path(version: str, source: Path | None = None) -> Path:
+    """Where the plugin of that version is if it was built; or the program of a file."""
+    return cache() / version / (source.stem if source else "aws-cni")
 
 
-def build(version: str, seconds: float = 600) -> Path:
+def build(version: str, source: Path | None = None, seconds: float = 600) -> Path:
     """Takes minutes when Go's own cache is empty, too."""
-    made = path(version)
-    if made.exists():
+    made = path(version, source)
+    if made.exists() and (source is None or source.stat().st_mtime < made.stat().st_mtime):
         return made
     if not (go := shutil.which("go")):
         raise NotToBeHad("there is no Go toolchain (Debian: golang-go)")
@@ -56,14 +56,16 @@ def build(version: str, seconds: float = 600) -> Path:
     # As a main module, so that its own replacements and checksums count.
     told = step(f"the download of {MODULE}@{version}", "mod", "download", "-json", f"{MODULE}@{version}", where=made.parent)
     new = made.with_suffix(f".{os.getpid()}")
-    step(f"building {MODULE}@{version}", "build", "-o", str(new), "./cmd/routed-eni-cni-plugin", where=Path(json.loads(told)["Dir"]))
+    step(f"building {MODULE}@{version}", "build", "-o", str(new), str(source.resolve() if source else "./cmd/routed-eni-cni-plugin"),
+         where=Path(json.loads(told)["Dir"]))
     new.rename(made)
     return made
 
 
 if __name__ == "__main__":
+    file = Path(sys.argv.pop(1)) if sys.argv[1:] and sys.argv[1].endswith(".go") else None
     for wanted in sys.argv[1:] or VERSIONS.values():
         try:
-            print(build(wanted))
+            print(build(wanted, file))
         except NotToBeHad as reason:
             sys.exit(f"upstream_eni.py: {reason}")

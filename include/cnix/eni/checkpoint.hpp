@@ -18,7 +18,8 @@
 
 /// The state in the file format of upstream's daemon (pkg/ipamd/datastore/data_store.go), which every version since v1.7
 /// writes and since v1.12 reads; docs/eni-pool.md. Ours beyond it is the member `releases`, which upstream's reader passes
-/// over. Unknown members of a newer upstream are passed over here.
+/// over. Unknown members of a newer upstream are passed over here. It is read with the reader of configurations, which takes what
+/// Go's takes and tells where a fault is; so a plugin needs no other.
 namespace cnix::eni {
 
 namespace detail {
