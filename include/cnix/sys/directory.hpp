@@ -92,18 +92,10 @@ class directory {
         struct stat status{};
         if (::fstat(file.get(), &status) != 0) fail(errno, "look at the file", name);
         if (!S_ISREG(status.st_mode)) return {{}, unread::not_a_file};
-        std::string bytes(limit + 1, '\0');
-        std::size_t size = 0;
-        while (size < bytes.size()) {
-            ssize_t const count = ::read(file.get(), bytes.data() + size, bytes.size() - size);
-            if (count < 0 && errno == EINTR) continue;
-            if (count < 0) fail(errno, "read the file", name);
-            if (count == 0) break;
-            size += static_cast<std::size_t>(count);
-        }
-        if (size > limit) return {{}, unread::too_large};
-        bytes.resize(size);
-        return {std::move(bytes), std::nullopt};
+        auto bytes = read_up_to(file, limit, static_cast<std::size_t>(status.st_size));
+        if (!bytes) fail(errno, "read the file", name);
+        if (bytes->size() > limit) return {{}, unread::too_large};
+        return {std::move(*bytes), std::nullopt};
     }
 
     /// False if there is something of that name. A file that cannot be written in full is removed again.

@@ -1,7 +1,11 @@
 #pragma once
 #include <cnix/sys/errors.hpp>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <fcntl.h>
+#include <optional>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -58,6 +62,26 @@ inline fd open(std::string const& path, int flags, mode_t mode = 0) {
         throw_errno(error, "open the file \"" + path + '"');
     }
     return file;
+}
+
+/// What is left to read of a file that has about `expected` bytes, at most `limit` + 1 of them: then there were more than
+/// `limit`. Nothing on failure: errno tells why.
+inline std::optional<std::string> read_up_to(fd const& file, std::size_t limit, std::size_t expected) {
+    std::string bytes(std::min(expected, limit) + 1, '\0');
+    std::size_t size = 0;
+    for (;;) {
+        if (size == bytes.size()) {
+            if (size > limit) return bytes;
+            bytes.resize(std::min(2 * size, limit + 1)); // it has grown meanwhile
+        }
+        ssize_t const count = ::read(file.get(), bytes.data() + size, bytes.size() - size);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return std::nullopt;
+        if (count == 0) break;
+        size += static_cast<std::size_t>(count);
+    }
+    bytes.resize(size);
+    return bytes;
 }
 
 } // namespace cnix::sys

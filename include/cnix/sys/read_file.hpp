@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <utility>
 
 namespace cnix::sys {
 
@@ -21,18 +21,10 @@ inline std::string read_file(std::string const& path, std::size_t limit, std::st
     struct stat status{};
     if (::fstat(file.get(), &status) != 0) fail(errno, "read");
     if (!S_ISREG(status.st_mode)) fail(EINVAL, "read");
-    std::string content(limit + 1, '\0');
-    std::size_t size = 0;
-    while (size < content.size()) {
-        ssize_t const got = ::read(file.get(), content.data() + size, content.size() - size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) fail(errno, "read");
-        if (got == 0) break;
-        size += static_cast<std::size_t>(got);
-    }
-    if (size > limit) fail(EFBIG, "read");
-    content.resize(size);
-    return content;
+    auto content = read_up_to(file, limit, static_cast<std::size_t>(status.st_size));
+    if (!content) fail(errno, "read");
+    if (content->size() > limit) fail(EFBIG, "read");
+    return std::move(*content);
 }
 
 } // namespace cnix::sys

@@ -57,3 +57,18 @@ TEST_CASE("what cannot be opened is named") {
         CHECK(std::string{e.what()} == "open the file \"/nowhere/at/all\": No such file or directory");
     }
 }
+
+TEST_CASE("reading up to a limit, whatever size was expected") {
+    for (std::size_t const expected : {0U, 1U, 50U, 100U, 1000U})
+        CHECK(sys::read_up_to(sys::open("/dev/zero", O_RDONLY), 100, expected)->size() == 101);
+    auto const whole =
+        sys::read_up_to(sys::open("/proc/self/status", O_RDONLY), 100'000, 0); // has a size of 0
+    REQUIRE(whole);
+    CHECK(whole->starts_with("Name:"));
+    CHECK(whole->ends_with('\n'));
+    CHECK(sys::read_up_to(sys::open("/proc/self/status", O_RDONLY), whole->size() - 1, 0)->size() ==
+          whole->size());
+    CHECK(sys::read_up_to(sys::open("/dev/null", O_RDONLY), 0, 0) == "");
+    CHECK_FALSE(sys::read_up_to(sys::open("/dev/null", O_WRONLY), 10, 10));
+    CHECK(errno == EBADF);
+}
