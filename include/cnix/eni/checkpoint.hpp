@@ -22,6 +22,14 @@
 /// Go's takes and tells where a fault is; so a plugin needs no other.
 namespace cnix::eni {
 
+/// The name of a network card's file, given that of card 0's: ipam.json, ipam-nic-1.json.
+inline std::string checkpoint_name(std::string name, int card) {
+    if (card == 0) return name;
+    std::string_view const ending = ".json";
+    if (name.ends_with(ending)) name.resize(name.size() - ending.size());
+    return name + "-nic-" + std::to_string(card) + std::string{ending};
+}
+
 namespace detail {
 inline time_point from_nanoseconds(std::int64_t count) {
     return time_point{std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{count})};

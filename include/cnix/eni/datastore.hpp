@@ -236,12 +236,22 @@ class datastore {
     /// @name State
     /// @{
 
-    eni::state state() const {
+    /// Of everything, or of one network card, for which upstream has a file of its own. What no ENI has is card 0's.
+    eni::state state(std::optional<int> card = std::nullopt) const {
         eni::state all;
-        for (auto const& [key, one] : assignments_) all.assignments.push_back(one);
+        auto const is_wanted = [&](network_interface const* eni) {
+            return !card || *card == (eni ? eni->network_card : 0);
+        };
+        for (auto const& [key, one] : assignments_) {
+            eni::assignment part = one;
+            std::erase_if(part.holdings, [&](holding const& has) { return !is_wanted(interface(has.eni)); });
+            if (!part.holdings.empty()) all.assignments.push_back(std::move(part));
+        }
         for (node_eni const& one : enis_)
-            for (auto const& pool : one.pools) pool.append_releases(all.releases);
-        for (auto const& [address, at] : released_elsewhere_) all.releases.push_back({address, at});
+            if (is_wanted(&one.eni))
+                for (auto const& pool : one.pools) pool.append_releases(all.releases);
+        if (is_wanted(nullptr))
+            for (auto const& [address, at] : released_elsewhere_) all.releases.push_back({address, at});
         std::ranges::sort(all.releases, {}, &release_record::address);
         return all;
     }

@@ -97,6 +97,12 @@ TEST_CASE("an entry a holding: dual stack is one, of two ENIs they are two") {
     CHECK(read(text) == all);
 }
 
+TEST_CASE("a file for each network card") {
+    CHECK(eni::checkpoint_name("ipam.json", 0) == "ipam.json");
+    CHECK(eni::checkpoint_name("ipam.json", 1) == "ipam-nic-1.json");
+    CHECK(eni::checkpoint_name("state", 2) == "state-nic-2.json");
+}
+
 TEST_CASE("every truncated file is refused") {
     std::string const whole = golden("cnix.json");
     for (std::size_t size = 0; size + 1 < whole.size(); ++size)

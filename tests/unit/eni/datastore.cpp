@@ -150,6 +150,30 @@ TEST_CASE("an address of each network card, or of none") {
           "eni-0: 10.0.0.12; eni-1-0: 10.1.0.11");
 }
 
+TEST_CASE("each network card's state by itself, and put together again") {
+    eni::datastore store{30s};
+    store.add(eni_of(0, {"10.0.0.11", "10.0.0.12"}));
+    store.add(eni_of(0, {"10.1.0.11"}, 1));
+    store.restore({{{key("lost"), {}, at(0), {{"", {ip("10.9.0.9")}}}}}, {{ip("10.9.0.8"), at(0)}}});
+    store.assign(key("a"), {.each_card = true}, {}, at(0));
+    assign(store, "b", ipv4, 0);
+    store.release(key("b"), at(1));
+    auto const zero = store.state(0), one = store.state(1);
+    REQUIRE(zero.assignments.size() == 2);
+    CHECK(text_of(zero.assignments[0]) == "eni-0: 10.0.0.11");
+    CHECK(text_of(zero.assignments[1]) == ": 10.9.0.9");
+    CHECK(zero.releases == std::vector{eni::release_record{ip("10.0.0.12"), at(1)}, {ip("10.9.0.8"), at(0)}});
+    REQUIRE(one.assignments.size() == 1);
+    CHECK(text_of(one.assignments[0]) == "eni-1-0: 10.1.0.11");
+    CHECK(one.assignments[0].pod.interfaces == 2);
+    CHECK(store.state(2) == eni::state{});
+    eni::datastore other{30s};
+    for (auto const& eni : store.interfaces()) other.add(eni);
+    other.restore(zero);
+    other.restore(one);
+    CHECK(other.state() == store.state());
+}
+
 TEST_CASE("the key of an older daemon is released by the container") {
     eni::datastore store;
     store.add(eni_of(0, {"10.0.0.11", "10.0.0.12"}));
