@@ -72,7 +72,7 @@ def wait():
 def runtime_plugins(plugins, tmp_path_factory) -> Plugins:
     """The plugins under their names, in a directory that the runtime is pointed to."""
     directory = tmp_path_factory.mktemp("plugins")
-    for name in ("bridge", "bridge-iptables", "bridge-delegate", "host-local"):
+    for name in ("bridge", "bridge-iptables", "bridge-delegate", "host-local", "eni-pool"):
         (directory / name).symlink_to(plugins.path(name).resolve())
     return Plugins(directory)
 

@@ -17,6 +17,9 @@ struct pod_args {
     config::text K8S_POD_NAMESPACE{};
     config::text K8S_POD_INFRA_CONTAINER_ID{}; ///< the container ID once more
     config::text K8S_POD_UID{};
+
+    /// podman gives a name, too, but no namespace.
+    bool of_kubernetes() const { return !K8S_POD_NAME.empty() && !K8S_POD_NAMESPACE.empty(); }
 };
 
 /// Hex digits of SHA-1 that names of interfaces have.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -80,10 +81,10 @@ template <netlink_backend Netlink> void unroute_pod(Netlink& host, net::address 
     }
 }
 
-/// Appends what of route_pod's is missing.
+/// Appends what of route_pod's is missing; without a table, all but the rule that is from the pod.
 template <netlink_backend Netlink>
 void check_pod_routing(Netlink& host, netlink::link const& host_end, net::address const& pod,
-                       std::uint32_t table, std::vector<std::string>& found) {
+                       std::optional<std::uint32_t> table, std::vector<std::string>& found) {
     auto const routes = host.routes(pod.family(), host_end.index);
     auto const is_route = [&](netlink::route_spec const& route) {
         return route.dst == net::prefix::host(pod) && route.table == main_table;
@@ -99,8 +100,8 @@ void check_pod_routing(Netlink& host, netlink::link const& host_end, net::addres
     };
     if (!has(to_pod_rule(pod)))
         found.push_back("the policy rule to " + pod.str() + " for the main table is missing");
-    if (table != main_table && !has(from_pod_rule(pod, table)))
-        found.push_back("the policy rule from " + pod.str() + " for the table " + std::to_string(table) +
+    if (table && *table != main_table && !has(from_pod_rule(pod, *table)))
+        found.push_back("the policy rule from " + pod.str() + " for the table " + std::to_string(*table) +
                         " of its ENI is missing");
 }
 

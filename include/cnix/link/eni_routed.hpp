@@ -47,6 +47,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                           leased.branch, result, undo);
         if (has_family(result.ips, net::family::ipv4))
             ensure_sysctl(host, std::string{forwarding_sysctl(net::family::ipv4)}, "1");
+        if (!keys.cni_args.of_kubernetes() && !leased.branch)
+            return; // podman takes no interface whose MAC address is none
         int const device = leased.allocations.empty() ? 0 : leased.allocations.front().device_number;
         auto const dummy = dummy_name(attachment, keys);
         result.interfaces.push_back(
@@ -291,8 +293,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
 
     /// What the result tells of the pod's ENI.
     struct told_eni {
-        std::uint32_t table = eni::main_table;
-        std::uint16_t vlan = 0; ///< of a branch ENI; 0: it has none
+        std::optional<std::uint32_t> table = eni::main_table; ///< absent: not told, whichever the kernel has
+        std::uint16_t vlan = 0;                               ///< of a branch ENI; 0: it has none
     };
     static told_eni told_by(cni::result const& previous, cni::attachment const& attachment,
                             settings<eni_routed> const& keys, findings& found) {
@@ -308,6 +310,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                 return {.table = eni::main_table, .vlan = static_cast<std::uint16_t>(vlan)};
             if (int const device = number(one.sandbox); device >= 0) return {.table = eni::table_of(device)};
         }
+        if (!keys.cni_args.of_kubernetes()) return {.table = std::nullopt};
         found.push_back("prevResult does not tell the ENI's device number as `sandbox` of the interface " +
                         dummy);
         return {};

@@ -156,6 +156,16 @@ TEST_CASE_FIXTURE(node, "compatResult: the table in place of the MAC address") {
     CHECK(check(made, keys({.compatResult = true})) == findings{});
 }
 
+TEST_CASE_FIXTURE(node, "who is not Kubernetes gets interfaces only") {
+    auto podman = keys({}, false);
+    podman.cni_args.K8S_POD_NAME = config::text{"web"};
+    auto const made = add(pod_one(), eni_lease(1, {{"10.0.2.55"}}), podman);
+    CHECK(made.interfaces.size() == 2);
+    CHECK(check(made, podman) == findings{});
+    host.delete_rule(eni::to_pod_rule(ip("10.0.2.55")));
+    CHECK(check(made, podman).size() == 1);
+}
+
 TEST_CASE_FIXTURE(node, "an interface for each ENI") {
     auto const lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
     auto const made = add(lease);
