@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <cstdio>
 #include <ctime>
 #include <exception>
 #include <optional>
@@ -67,18 +68,27 @@ class spool {
     /// Of a directory that need not exist.
     explicit spool(std::string path) : path_{std::move(path)} {}
 
-    /// Once more is as good as once.
+    /// Once more is as good as once: a release that is there stays, for somebody may hold the lock on it.
     void put(spooled_release const& release) const {
         auto const directory = sys::directory::open_or_create(path_, 0755);
         std::string const name = file_name(release.attachment);
-        auto const random = sys::random_bytes<2>();
-        std::string const fresh = name + '.' + std::to_string(::getpid()) + '.' +
-                                  std::to_string(random[0] << 8 | random[1]) + std::string{unfinished};
-        directory.create(fresh, text(release), 0600);
-        sync(sys::fd{::openat(directory.get(), fresh.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)},
-             directory.path(fresh));
-        if (::renameat(directory.get(), fresh.c_str(), directory.get(), name.c_str()) != 0)
-            sys::throw_errno("rename the file \"" + directory.path(fresh) + '"');
+        auto const there = directory.read(name, max_size);
+        if (!parse(there.bytes)) {
+            auto const random = sys::random_bytes<2>();
+            std::string const fresh = name + '.' + std::to_string(::getpid()) + '.' +
+                                      std::to_string(random[0] << 8 | random[1]) + std::string{unfinished};
+            directory.create(fresh, text(release), 0600);
+            sync(sys::fd{::openat(directory.get(), fresh.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)},
+                 directory.path(fresh));
+            bool const free = there.why_not == sys::directory::unread::absent;
+            if (::renameat2(directory.get(), fresh.c_str(), directory.get(), name.c_str(),
+                            free ? RENAME_NOREPLACE : 0) != 0) {
+                int const error = errno;
+                directory.remove(fresh);
+                if (error != EEXIST) // another's, of this moment
+                    sys::throw_errno(error, "rename the file \"" + directory.path(fresh) + '"');
+            }
+        }
         sync(sys::open(path_, O_RDONLY | O_DIRECTORY), path_);
         std::string const above = path_ + "/..";
         sync(sys::open(above, O_RDONLY | O_DIRECTORY), above);

@@ -147,6 +147,22 @@ TEST_CASE_FIXTURE(in_directory, "an ADD waits for who releases the same attachme
     ::close(ready[1]);
 }
 
+TEST_CASE_FIXTURE(in_directory,
+                  "a release that somebody acts on is not replaced by a new one, which would not be locked") {
+    waiting().put(release("c1"));
+    auto const file = path(release("c1").attachment.digest() + ".json");
+    struct stat before{}, after{};
+    REQUIRE(::stat(file.c_str(), &before) == 0);
+    waiting().put(release("c1"));
+    REQUIRE(::stat(file.c_str(), &after) == 0);
+    CHECK(before.st_ino == after.st_ino);
+
+    std::ofstream{file} << "torn"; // but what is none makes room
+    waiting().put(release("c1"));
+    CHECK(waiting().entries(unreadable) == std::vector{release("c1")});
+    CHECK(files() == 1);
+}
+
 TEST_CASE_FIXTURE(in_directory, "many at once") {
     std::vector<pid_t> children;
     for (int i = 0; i < 8; ++i) {
