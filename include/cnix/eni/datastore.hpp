@@ -459,6 +459,7 @@ class datastore {
             at = released_elsewhere_.erase(at);
         }
     }
+
     std::chrono::seconds cooldown_ = default_cooldown;
     std::vector<node_eni> enis_; ///< by network card, device number and ID
     assignment_map assignments_;

@@ -104,7 +104,7 @@ class pool {
         return made;
     }
 
-    /// Needs no inventory.
+    /// Without the inventory it works, too, and only forgets for how long other addresses have been free, but not which cool.
     void del(cni::attachment const& attachment, settings const& keys) {
         if (!has_checkpoint(keys.config)) return;
         eni::datastore store = known_if_any(keys);
