@@ -31,8 +31,8 @@ def path(version: str, source: Path | None = None) -> Path:
     return cache() / version / (source.stem if source else "aws-cni")
 
 
-def build(version: str, source: Path | None = None, seconds: float = 600) -> Path:
-    """Takes minutes when Go's own cache is empty, too."""
+def build(version: str, source: Path | None = None, prefix: tuple[str, ...] = (), seconds: float = 600) -> Path:
+    """Takes minutes when Go's own cache is empty, too. `prefix` is a command before Go's: what leads to a network."""
     made = path(version, source)
     if made.exists() and (source is None or source.stat().st_mtime < made.stat().st_mtime):
         return made
@@ -44,8 +44,8 @@ def build(version: str, source: Path | None = None, seconds: float = 600) -> Pat
 
     def step(what: str, *arguments: str, where: Path) -> str:
         try:
-            done = subprocess.run((go, *arguments), cwd=where, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, timeout=seconds)
+            done = subprocess.run((*prefix, go, *arguments), cwd=where, env=environment, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise NotToBeHad(f"{what} took more than {seconds:.0f} s") from None
         if done.returncode != 0:
