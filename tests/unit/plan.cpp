@@ -80,7 +80,9 @@ TEST_CASE("a policy that cannot be recorded is named") {
 
 TEST_CASE("a range without a usable address") {
     constexpr std::string_view full = R"({"cniVersion": "1.0.0", "name": "pods", "type": "bridge", "ipam":
-        {"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.1", "rangeEnd": "10.1.0.1"}]]}})";
+        {"type": "host-local", "ranges": [[
+            {"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.1", "rangeEnd": "10.1.0.1", "gateway": "10.1.0.2"},
+            {"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.2", "rangeEnd": "10.1.0.2", "gateway": "10.1.0.1"}]]}})";
     CHECK_THROWS_WITH_AS(plan<declared<nat::none>>(full, "bridge", "file", attachment()),
                          doctest::Contains("no IP addresses available in range set: 10.1.0.1-10.1.0.1"),
                          cni::error);

@@ -34,6 +34,9 @@ class grammar {
     constexpr std::optional<syntax_fault> verdict() {
         if (static_cast<std::size_t>(end_ - begin_) > max_size)
             return syntax_fault{max_size, "the text is longer than 4 MiB"};
+        if (end_ - begin_ >= 3 && begin_[0] == '\xef' && begin_[1] == '\xbb' && begin_[2] == '\xbf')
+            return syntax_fault{0,
+                                "a byte order mark, which JSON has not; save the file as UTF-8 without it"};
         if (document()) return std::nullopt;
         return syntax_fault{static_cast<std::size_t>(at_ - begin_), why_};
     }

@@ -60,6 +60,8 @@ static_assert(rejected("[01]", 1, "a number with a leading zero"));
 static_assert(rejected("[1.]", 1, "a number without digits after the `.`"));
 static_assert(rejected("[1e]", 1, "a number without digits in its exponent"));
 static_assert(rejected("[-]", 1, "not a JSON value; a string needs double quotes"));
+static_assert(rejected("\xef\xbb\xbf{}", 0,
+                       "a byte order mark, which JSON has not; save the file as UTF-8 without it"));
 static_assert(rejected("[cni0]", 1, "not a JSON value; a string needs double quotes"));
 static_assert(rejected("[True]", 1, "not a JSON value; a string needs double quotes"));
 static_assert(rejected("[tru]", 1, "not a JSON value; a string needs double quotes"));

@@ -75,6 +75,9 @@ TEST_CASE("a range that cannot work is refused, with the place and the reason") 
         "");
     CHECK(only(R"({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.9", "rangeEnd": "10.0.0.8"})") ==
           at + ".rangeEnd: RangeEnd 10.0.0.8 lies before RangeStart 10.0.0.9");
+    CHECK(
+        only(R"({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.1", "rangeEnd": "10.0.0.1"})") ==
+        at + ".gateway: the gateway 10.0.0.1 is the only address of the range, and none is left to hand out");
     CHECK(only(R"({"subnet": "10.0.0.0/24", "gateway": "fd00::1"})")
               .find(at + ".gateway: Gateway fd00::1 not in") == 0);
     CHECK(only(R"({"subnet": "10.0.0.0"})").find(at + ".subnet: ") == 0);

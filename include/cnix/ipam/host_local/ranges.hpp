@@ -96,6 +96,11 @@ constexpr std::optional<address_range> resolve(host_local_range const& range,
                                           first.text().view()));
         return std::nullopt;
     }
+    if (first == last && first == gateway) {
+        refuse("gateway", config::concat("the gateway ", gateway.text().view(),
+                                         " is the only address of the range, and none is left to hand out"));
+        return std::nullopt;
+    }
     return address_range{subnet, *addresses, gateway};
 }
 
