@@ -98,9 +98,9 @@ TEST_CASE("ADDs of one attachment at once get one address") {
 TEST_CASE("churn: a process that has an address is its only holder") {
     node const here{inventory(12)};
     auto const keys = here.keys(R"("cooldown": 0)");
-    int const failed = cnix::test::failures_of(8, [&](int i) {
+    int const failed = cnix::test::failures_of(5, [&](int i) {
         std::string const me = "c" + std::to_string(i);
-        for (int round = 0; round < 25; ++round) {
+        for (int round = 0; round < 15; ++round) {
             std::string const address = added(me, keys);
             fs::path const mark = here.root / address.substr(0, address.find('/'));
             if (!fs::create_directory(mark)) throw std::runtime_error{"somebody has " + address};
@@ -118,7 +118,7 @@ TEST_CASE("an ADD killed at any system call has happened or not, and can be repe
     added("first", keys);
     int happened = 0, not_yet = 0;
     bool killed = true;
-    for (int step = 0; killed; ++step) {
+    for (int step = 0; killed; step += 2) { // as each call begins
         std::string const me = "c" + std::to_string(step);
         killed = cnix::test::killed_at(step, [&] { added(me, keys); });
         auto const now = held(here);
@@ -129,8 +129,8 @@ TEST_CASE("an ADD killed at any system call has happened or not, and can be repe
         CHECK(files(here) == std::set<std::string>{"ipam.json", "ipam.json.lock"});
         del(me, keys);
     }
-    CHECK(not_yet > 20);
-    CHECK(happened > 5);
+    CHECK(not_yet > 10);
+    CHECK(happened > 3);
     CHECK(here.holders() == "net/first/eth0: 10.0.1.11\n");
 }
 
@@ -140,21 +140,21 @@ TEST_CASE("a DEL killed at any system call can be repeated") {
     added("first", keys);
     int released = 0;
     bool killed = true;
-    for (int step = 0; killed; ++step) {
+    for (int step = 0; killed; step += 2) { // as each call begins
         added("a", keys);
         killed = cnix::test::killed_at(step, [&] { del("a", keys); });
         released += held(here).size() == 1;
         del("a", keys);
         CHECK(here.holders() == "net/first/eth0: 10.0.1.11\n");
     }
-    CHECK(released > 5);
+    CHECK(released > 3);
 }
 
 TEST_CASE("processes killed at any time leave a whole checkpoint") {
     node const here{inventory(40)};
     auto const keys = here.keys(R"("cooldown": 0)");
     std::mt19937 random{20261123};
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < 12; ++round) {
         std::vector<pid_t> children;
         for (int child = 0; child < 4; ++child) {
             pid_t const pid = ::fork();
