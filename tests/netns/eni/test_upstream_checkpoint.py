@@ -1,8 +1,6 @@
 """A node changes from eni-pool to upstream's daemon and back, its pods running: the checkpoint between their own programs."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def datastore() -> Path:
     """The datastore of upstream's daemon as a program, built with the machine's network."""
-    command = ("nsenter", f"--net={MACHINE_NETWORK}", sys.executable, upstream_eni.__file__, str(SOURCE), "v1.15.5")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    except subprocess.TimeoutExpired:
-        pytest.skip("upstream's datastore is not to be had: building it takes more than 240 s")
-    if done.returncode != 0:
-        pytest.skip(f"upstream's datastore is not to be had: {done.stderr.strip().splitlines()[-1]}")
-    return Path(done.stdout.strip())
+        return upstream_eni.build("v1.15.5", SOURCE, ("nsenter", f"--net={MACHINE_NETWORK}"), seconds=240)
+    except upstream_eni.NotToBeHad as reason:
+        pytest.skip(f"upstream's datastore is not to be had: {reason}")
 
 
 def test_a_checkpoint_goes_to_upstream_and_back(pool, lab, datastore):
