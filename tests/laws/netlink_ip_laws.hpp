@@ -242,6 +242,27 @@ template <class Fixture> void route_laws(route_family const& is) {
     }
 }
 
+/// A lookup of one address. `route` is that of route_laws.
+template <class Fixture> void reach_laws(char const* own, char const* other) {
+    with_veth<Fixture> here;
+    auto& host = here.host;
+    auto const address = ip(other);
+    CHECK_FALSE(host.reach(address).host_route);
+    CHECK_FALSE(host.reach(address).local);
+    host.add_address(here.v, {.address = net::prefix::host(ip(own)), .no_dad = true});
+    CHECK(host.reach(ip(own)).local);
+    netlink::route_spec const route{.dst = net::prefix::host(address), .device = here.v, .protocol = 201};
+    host.add_route(route);
+    auto const found = host.reach(address);
+    CHECK_FALSE(found.local);
+    REQUIRE(found.host_route);
+    CHECK(found.host_route->dst == route.dst);
+    CHECK(found.host_route->device == here.v);
+    CHECK(found.host_route->protocol == 201);
+    CHECK(host.delete_route(route));
+    CHECK_FALSE(host.reach(address).host_route);
+}
+
 template <class Fixture> void rule_laws(net::family family, char const* from, char const* to) {
     Fixture here;
     auto& host = here.host;

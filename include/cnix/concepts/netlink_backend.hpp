@@ -70,6 +70,7 @@ struct vlan_spec {
     net::interface_name name;
     netlink::index on = 0;         ///< the interface that tagged frames come by; without it the VLAN goes
     std::uint16_t id = 0;          ///< 1 to 4094
+    std::uint32_t group = 0;       ///< IFLA_GROUP
     std::optional<net::mac> mac{}; ///< absent: that of the interface
 };
 
@@ -135,6 +136,13 @@ struct route_spec {
     bool onlink = false;                  ///< RTNH_F_ONLINK: the gateway is taken to be on the device's link
 };
 
+/// What a lookup of an address finds.
+struct reached {
+    bool local = false; ///< it is one of the node's own
+    /// The unicast route that is to this address alone, if the lookup ends at one.
+    std::optional<route_spec> host_route{};
+};
+
 /// A policy rule that looks up a table.
 struct rule_spec {
     net::family family = net::family::ipv4;
@@ -190,8 +198,8 @@ template <class Netlink>
 concept netlink_backend =
     std::default_initializable<Netlink> &&
     requires(Netlink netlink, netlink::index index, net::interface_name const& name,
-             net::prefix const& prefix, std::string_view path, std::string_view text,
-             netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
+             net::prefix const& prefix, net::address const& destination, std::string_view path,
+             std::string_view text, netlink::bridge_spec const& bridge, netlink::veth_spec const& veth,
              netlink::vlan_spec const& tagged, netlink::link_change const& change,
              netlink::bridge_port const& port, netlink::port_vlan const& vlan,
              netlink::address_spec const& address, netlink::route_spec const& route,
@@ -219,6 +227,9 @@ concept netlink_backend =
         // index: those out of that device
         { netlink.routes(family) } -> std::same_as<std::vector<netlink::route_spec>>;
         { netlink.routes(family, index) } -> std::same_as<std::vector<netlink::route_spec>>;
+        // how a packet of the node's own would go (RTM_GETROUTE). Never misses a route, as a
+        // list of IPv6 routes does without a word while others come and go
+        { netlink.reach(destination) } -> std::same_as<netlink::reached>;
         { netlink.add_route(route) } -> std::same_as<void>;
         { netlink.replace_route(route) } -> std::same_as<void>;
         { netlink.delete_route(route) } -> std::same_as<bool>;
@@ -286,6 +297,7 @@ struct netlink {
     bool delete_address(index, net::prefix const&);
     std::vector<cnix::netlink::route_spec> routes(net::family);
     std::vector<cnix::netlink::route_spec> routes(net::family, index);
+    cnix::netlink::reached reach(net::address const&);
     void add_route(cnix::netlink::route_spec const&);
     void replace_route(cnix::netlink::route_spec const&);
     bool delete_route(cnix::netlink::route_spec const&);

@@ -27,6 +27,10 @@ TEST_CASE("IPv4 routes") { test::route_laws<real>(test::ipv4_routes); }
 TEST_CASE("IPv6 routes") { test::route_laws<real>(test::ipv6_routes); }
 TEST_CASE("IPv4 rules") { test::rule_laws<real>(net::family::ipv4, "10.1.0.5/32", "10.2.0.0/16"); }
 TEST_CASE("IPv6 rules") { test::rule_laws<real>(net::family::ipv6, "fd00::5/128", "fd02::/48"); }
+TEST_CASE("lookups") {
+    test::reach_laws<real>("10.7.0.1", "10.7.0.5");
+    test::reach_laws<real>("fd07::1", "fd07::5");
+}
 TEST_CASE("neighbours") { test::neighbour_laws<real>(); }
 TEST_CASE("sysctls") { test::sysctl_laws<real>(); }
 

@@ -36,6 +36,10 @@ TEST_CASE("IPv4 routes") { test::route_laws<fake>(test::ipv4_routes); }
 TEST_CASE("IPv6 routes") { test::route_laws<fake>(test::ipv6_routes); }
 TEST_CASE("IPv4 rules") { test::rule_laws<fake>(net::family::ipv4, "10.1.0.5/32", "10.2.0.0/16"); }
 TEST_CASE("IPv6 rules") { test::rule_laws<fake>(net::family::ipv6, "fd00::5/128", "fd02::/48"); }
+TEST_CASE("lookups") {
+    test::reach_laws<fake>("10.7.0.1", "10.7.0.5");
+    test::reach_laws<fake>("fd07::1", "fd07::5");
+}
 TEST_CASE("neighbours") { test::neighbour_laws<fake>(); }
 TEST_CASE("sysctls") { test::sysctl_laws<fake>(); }
 

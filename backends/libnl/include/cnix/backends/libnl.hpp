@@ -64,6 +64,7 @@ class libnl {
     std::vector<netlink::route_spec> routes(net::family family, netlink::index device) {
         return rtnl::routes(sock_, family, device);
     }
+    netlink::reached reach(net::address const& address) { return rtnl::reach(sock_, address); }
     void add_route(netlink::route_spec const& route) { rtnl::add_route(sock_, route); }
     void replace_route(netlink::route_spec const& route) { rtnl::replace_route(sock_, route); }
     bool delete_route(netlink::route_spec const& route) { return rtnl::delete_route(sock_, route); }

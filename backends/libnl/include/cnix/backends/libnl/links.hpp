@@ -127,6 +127,7 @@ inline void add_vlan(socket& sock, netlink::vlan_spec const& vlan) {
     question.text(IFLA_IFNAME, vlan.name);
     question.number(IFLA_LINK, vlan.on);
     if (vlan.mac) question.mac(IFLA_ADDRESS, *vlan.mac);
+    if (vlan.group != 0) question.u32(IFLA_GROUP, vlan.group);
     question.nest(IFLA_LINKINFO, [&] {
         question.text(IFLA_INFO_KIND, "vlan");
         question.nest(IFLA_INFO_DATA, [&] { question.u16(IFLA_VLAN_ID, vlan.id); });

@@ -81,6 +81,29 @@ inline std::vector<netlink::route_spec> routes(socket& sock, net::family family,
     return all;
 }
 
+/// The kernel's answer is the entry of the table that the lookup ended at.
+inline netlink::reached reach(socket& sock, net::address const& address) {
+    rtmsg header{};
+    header.rtm_family = address_family(address.family());
+    header.rtm_dst_len = address.is_v4() ? 32 : 128;
+    header.rtm_flags = RTM_F_FIB_MATCH;
+    request question{RTM_GETROUTE, 0, header};
+    question.address(RTA_DST, address);
+    answer const got = sock.exchange(question);
+    netlink::reached found;
+    if (got.error == ENETUNREACH || got.error == EHOSTUNREACH || got.error == EACCES || got.error == EINVAL)
+        return found; // no route, or one of another type
+    if (got.error != 0) sys::throw_errno(got.error, "look up the route to " + address.str());
+    if (got.messages.empty()) return found;
+    auto const entry = header_of<rtmsg>(got.messages.front().get()).value_or(rtmsg{});
+    found.local = entry.rtm_type == RTN_LOCAL;
+    std::vector<netlink::route_spec> routes;
+    append_routes(got.messages.front().get(), routes);
+    for (netlink::route_spec const& route : routes)
+        if (route.dst == net::prefix::host(address)) found.host_route = route;
+    return found;
+}
+
 inline request route_request(int type, int flags, netlink::route_spec const& route) {
     rtmsg header{};
     header.rtm_family = address_family(route.dst.family());

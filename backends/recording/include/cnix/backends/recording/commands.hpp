@@ -60,6 +60,7 @@ inline std::string add_vlan(network_namespace& space, nl::vlan_spec const& vlan)
     std::string line =
         "ip link add link " + name_of(space, vlan.on) + " name " + recording::quoted(vlan.name);
     if (vlan.mac) line += " address " + vlan.mac->str();
+    if (vlan.group != 0) line += " group " + std::to_string(vlan.group);
     return line + " type vlan id " + std::to_string(vlan.id);
 }
 

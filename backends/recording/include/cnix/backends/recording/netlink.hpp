@@ -97,6 +97,7 @@ class netlink {
         made.link.name = vlan.name;
         made.link.kind = "vlan";
         made.link.vlan = vlan.id;
+        made.link.group = vlan.group;
         made.link.mac = vlan.mac.value_or(on->link.mac);
         made.link.mtu = on->link.mtu;
         made.peer = vlan.on;
@@ -254,6 +255,18 @@ class netlink {
         existing(device, what);
         return routes_where(
             [&](auto const& route) { return route.dst.family() == family && route.device == device; });
+    }
+    /// The model has no rules on the way: the main table's route.
+    nl::reached reach(net::address const& address) {
+        faults::call("look up the route to " + address.str());
+        nl::reached found;
+        for (auto const& [index, entry] : space_->interfaces)
+            for (auto const& own : entry.addresses)
+                found.local = found.local || own.address.address() == address;
+        for (auto const& route : space_->routes)
+            if (route.table == 254 && route.dst == net::prefix::host(address) && !found.host_route)
+                found.host_route = route;
+        return found;
     }
     void add_route(nl::route_spec const& route) {
         std::string const what = "add the route " + route.dst.str();
