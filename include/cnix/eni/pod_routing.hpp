@@ -5,10 +5,11 @@
 #include <range/v3/algorithm/contains.hpp>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -81,46 +82,83 @@ template <netlink_backend Netlink> void unroute_pod(Netlink& host, net::address 
     }
 }
 
-/// Appends what of route_pod's is missing; without a table, all but the rule that is from the pod.
+/// unroute_pod, if the address leads to that host end or nowhere: it may be another pod's by now.
 template <netlink_backend Netlink>
-void check_pod_routing(Netlink& host, netlink::link const& host_end, net::address const& pod,
-                       std::optional<std::uint32_t> table, std::vector<std::string>& found) {
-    auto const routes = host.routes(pod.family(), host_end.index);
-    auto const is_route = [&](netlink::route_spec const& route) {
-        return route.dst == net::prefix::host(pod) && route.table == main_table;
-    };
-    if (std::ranges::none_of(routes, is_route))
-        found.push_back("the route to " + pod.str() + " is missing on " + host_end.name);
-    auto const rules = host.rules(pod.family());
-    auto const has = [&](netlink::rule_spec wanted) {
-        return std::ranges::any_of(rules, [&](netlink::rule_spec const& rule) {
-            wanted.protocol = rule.protocol; // upstream's rules have none
-            return rule == wanted;
-        });
-    };
-    if (!has(to_pod_rule(pod)))
-        found.push_back("the policy rule to " + pod.str() + " for the main table is missing");
-    if (table && *table != main_table && !has(from_pod_rule(pod, *table)))
-        found.push_back("the policy rule from " + pod.str() + " for the table " + std::to_string(*table) +
-                        " of its ENI is missing");
+void unroute_own_pod(Netlink& host, net::address const& pod, netlink::index host_end) {
+    auto const route = host.reach(pod).host_route;
+    if (!route || route->device == host_end) unroute_pod(host, pod);
 }
 
-/// The addresses of pods that have a route of ours, and not the rule that leads to it: who deleted it cut them off.
+/// Which table a pod's rule should look up, as far as the result of its ADD tells.
+struct wanted_table {
+    std::optional<std::uint32_t> exactly{}; ///< of a branch ENI
+    std::optional<int> device{};            ///< the ENI's device number, on whatever network card
+    bool further_card = false; ///< the ENI is of a card after the first, so the table is not main
+
+    bool allows(std::uint32_t table) const {
+        if (exactly) return table == *exactly;
+        if (!device) return true;
+        if (table >= table_of(0, 1))
+            return (table - table_of(0, 1)) % 100 == static_cast<std::uint32_t>(*device);
+        return !further_card && table == table_of(*device);
+    }
+    bool needs_rule() const { return exactly || further_card || (device && *device > 0); }
+};
+
+/// Appends what of route_pod's is missing or different.
+template <netlink_backend Netlink>
+void check_pod_routing(Netlink& host, netlink::link const& host_end, net::address const& pod,
+                       wanted_table const& wanted, std::vector<std::string>& found) {
+    auto const route = host.reach(pod).host_route;
+    if (!route || route->device != host_end.index || route->table != main_table)
+        found.push_back("the route to " + pod.str() + " is missing on " + host_end.name);
+    bool to_pod = false, from_pod = false;
+    for (netlink::rule_spec const& rule : host.rules(pod.family())) {
+        if (rule.priority == priority::to_pod && rule.destination == net::prefix::host(pod) &&
+            rule.table == main_table)
+            to_pod = true;
+        if (rule.priority != priority::from_pod || rule.source != net::prefix::host(pod)) continue;
+        from_pod = true;
+        if (!wanted.allows(rule.table))
+            found.push_back("the policy rule from " + pod.str() + " is for the table " +
+                            std::to_string(rule.table) + ", which is not its ENI's");
+    }
+    if (!to_pod) found.push_back("the policy rule to " + pod.str() + " for the main table is missing");
+    if (!from_pod && wanted.needs_rule())
+        found.push_back("the policy rule from " + pod.str() + " for the table of its ENI is missing");
+}
+
+/// The addresses of pods that have a route of ours, and not the rule that leads to it: who deleted it cut them off. An ADD makes the
+/// route first and a DEL removes the rule first, so what is missing is looked at again after a while.
 template <netlink_backend Netlink>
 std::vector<net::address> pods_without_rule(Netlink& host, net::family family) {
-    std::vector<net::prefix> ruled;
-    for (netlink::rule_spec const& rule : host.rules(family))
-        if (rule.priority == priority::to_pod && rule.destination) ruled.push_back(*rule.destination);
-    std::vector<net::address> lost;
-    for (netlink::route_spec const& route : host.routes(family))
-        if (route.protocol == protocol && route.table == main_table && !route.gateway &&
-            route.dst == net::prefix::host(route.dst.address()) && !ranges::contains(ruled, route.dst))
-            lost.push_back(route.dst.address());
+    using namespace std::chrono_literals;
+    auto const missing = [&] {
+        std::vector<net::address> lost;
+        for (netlink::route_spec const& route : host.routes(family))
+            if (route.protocol == protocol && route.table == main_table && !route.gateway &&
+                route.dst == net::prefix::host(route.dst.address()))
+                lost.push_back(route.dst.address());
+        if (lost.empty()) return lost;
+        std::vector<net::prefix> ruled; // after the routes: an ADD's rule comes after its route
+        for (netlink::rule_spec const& rule : host.rules(family))
+            if (rule.priority == priority::to_pod && rule.destination) ruled.push_back(*rule.destination);
+        std::erase_if(
+            lost, [&](net::address const& pod) { return ranges::contains(ruled, net::prefix::host(pod)); });
+        return lost;
+    };
+    auto lost = missing();
+    if (lost.empty()) return lost;
+    std::this_thread::sleep_for(200ms);
+    auto const still = missing();
+    std::erase_if(lost, [&](net::address const& pod) {
+        return !ranges::contains(still, pod) || !host.reach(pod).host_route;
+    });
     return lost;
 }
 
 /// Deletes the rules of ours whose address has no route any more: their pod went with its interface, and nobody said so. One that
-/// cannot be deleted is a finding.
+/// cannot be deleted is a finding. If the address has become another pod's in between, its rule is made again.
 template <netlink_backend Netlink>
 void delete_orphaned_rules(Netlink& host, std::vector<std::string>& found) {
     for (auto const family : {net::family::ipv4, net::family::ipv6}) {
@@ -132,13 +170,22 @@ void delete_orphaned_rules(Netlink& host, std::vector<std::string>& found) {
             if (rule.priority == priority::from_pod && rule.source) ours.emplace_back(*rule.source, rule);
         }
         if (ours.empty()) continue;
-        std::vector<net::prefix> routed; // looked at after the rules: a rule comes after its route
+        std::vector<net::prefix> routed; // after the rules, for a rule comes after its route
         for (netlink::route_spec const& route : host.routes(family)) routed.push_back(route.dst);
         std::ranges::sort(routed);
+        auto const is_routed = [&](net::prefix const& pod) {
+            return host.reach(pod.address()).host_route.has_value();
+        };
         for (auto const& [pod, rule] : ours) {
-            if (std::ranges::binary_search(routed, pod)) continue;
+            // The list may lack a route; the lookup does not.
+            if (std::ranges::binary_search(routed, pod) || is_routed(pod)) continue;
             try {
                 host.delete_rule(rule);
+                auto const same = [&](netlink::rule_spec const& other) {
+                    return other.priority == rule.priority && other.source == rule.source &&
+                           other.destination == rule.destination;
+                };
+                if (is_routed(pod) && std::ranges::none_of(host.rules(family), same)) host.add_rule(rule);
             } catch (std::exception const& e) {
                 found.emplace_back(e.what());
             }

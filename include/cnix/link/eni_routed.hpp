@@ -59,21 +59,19 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     template <ns_policy Ns>
     void del(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns* pod) {
         Netlink host;
-        auto const ends = host_ends(host, attachment, keys);
+        auto const links = host.links();
+        auto const ours = own_links(links, attachment, keys);
         auto addresses = attachment.addresses;
-        for (netlink::link const& end : ends)
-            for (net::address const& address : routed_to(host, end))
+        for (netlink::link const& one : ours)
+            for (net::address const& address : routed_to(host, one))
                 if (!ranges::contains(addresses, address)) addresses.push_back(address);
-        auto const first = host_name(attachment, keys, 0);
-        auto const strict = host_name(attachment, keys, 0, strict_prefix);
-        auto const vlans = branches_of(host, {first.str(), strict.str()}, addresses);
-        delete_branches(host, attachment, vlans); // before the rules by which they are found
+        delete_branches(host, attachment, branches_of(host, ours, host_names(attachment, keys), addresses));
         for (net::address const& address : addresses)
-            if (!is_of_another(host, address, ends)) eni::unroute_pod(host, address);
+            if (!is_of_another(host, address, ours)) eni::unroute_pod(host, address);
         if (pod) pod->run([&] { delete_pod_rules(addresses); });
-        delete_veth_pair<Netlink>(attachment, pod, first);
-        for (netlink::link const& end : ends)
-            if (end.name != first.view()) host.delete_link(end.index);
+        for (netlink::link const& one : ours) host.delete_link(one.index);
+        delete_veth_pair<Netlink>(attachment, pod, host_name(attachment, keys, 0));
+        if (has_pod_without_route(host, links, ours)) return; // whose rules would be taken for orphans
         findings failed;
         delete_orphans(host, failed);
         if (!failed.empty()) throw cni::error{cni::code::internal, failed.front()};
@@ -116,7 +114,9 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                 if (told.vlan != 0)
                     check_branch(host, pair->host, address, told.vlan, keys.config.strict(), found);
                 else
-                    eni::check_pod_routing(host, pair->host, address, told.table, found);
+                    eni::check_pod_routing(host, pair->host, address,
+                                           {.exactly = {}, .device = told.device, .further_card = i > 0},
+                                           found);
                 check_neighbour(host, pair->host, {address, pair->pod.mac, pair->host.index}, found);
                 if (auto const path = std::string{forwarding_sysctl(address.family())};
                     host.sysctl(path) == "0")
@@ -130,9 +130,18 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     }
 
     void gc(cni::valid_attachments const& valid, settings<eni_routed> const&, findings& found) {
-        delete_garbage<Netlink>(valid, found); // and with them their routes
         Netlink host;
-        delete_orphans(host, found);
+        for (netlink::link const& link : host.links())
+            if (link.kind == "veth" && detail::is_garbage(link, valid))
+                for (net::address const& address : routed_to(host, link)) {
+                    try {
+                        eni::unroute_pod(host, address);
+                    } catch (std::exception const& e) {
+                        found.emplace_back(e.what());
+                    }
+                }
+        delete_garbage<Netlink>(valid, found);
+        if (!has_pod_without_route(host, host.links(), {})) delete_orphans(host, found);
     }
 
     void status(settings<eni_routed> const& keys, findings& found) {
@@ -181,6 +190,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
             host_name(attachment, keys, at, strict ? strict_prefix : keys.config.prefix());
         auto const pod_end_name = eni::pod_end_name(attachment, at);
         refuse_or_delete_former(host, pod, host_end_name, attachment);
+        for (net::address const& address : allocation.addresses) refuse_taken(host, address, attachment);
         auto const host_end =
             add_veth_pair(host, attachment,
                           {.pod_netns = pod.fd(),
@@ -211,9 +221,9 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                 route_pod_strictly(host, address, *branch, host_end, undo);
                 continue;
             }
-            undo.on_failure("remove the rules of " + address.str(), [address] {
+            undo.on_failure("remove the rules of " + address.str(), [address, end = host_end.index] {
                 Netlink netlink;
-                eni::unroute_pod(netlink, address);
+                eni::unroute_own_pod(netlink, address, end);
             });
             eni::route_pod(host, address, host_end.index,
                            branch ? eni::table_of_branch(branch->vlan) : allocation.table);
@@ -277,12 +287,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     /// Whether the address leads to another interface by now.
     static bool is_of_another(Netlink& host, net::address const& address,
                               std::vector<netlink::link> const& own) {
-        for (netlink::route_spec const& route : host.routes(address.family()))
-            if (route.dst == net::prefix::host(address) &&
-                std::ranges::none_of(own,
-                                     [&](netlink::link const& end) { return end.index == route.device; }))
-                return true;
-        return false;
+        auto const route = host.reach(address).host_route;
+        return route && !ranges::contains(own, route->device, &netlink::link::index);
     }
 
     static bool has_interface(cni::result const& previous, net::interface_name const& wanted) {
@@ -293,8 +299,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
 
     /// What the result tells of the pod's ENI.
     struct told_eni {
-        std::optional<std::uint32_t> table = eni::main_table; ///< absent: not told, whichever the kernel has
-        std::uint16_t vlan = 0;                               ///< of a branch ENI; 0: it has none
+        std::optional<int> device{}; ///< absent: not told
+        std::uint16_t vlan = 0;      ///< of a branch ENI; 0: it has none
     };
     static told_eni told_by(cni::result const& previous, cni::attachment const& attachment,
                             settings<eni_routed> const& keys, findings& found) {
@@ -307,28 +313,79 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         for (cni::interface const& one : previous.interfaces) {
             if (one.name != dummy) continue;
             if (int const vlan = number(one.mac); vlan > 0 && vlan < 4095)
-                return {.table = eni::main_table, .vlan = static_cast<std::uint16_t>(vlan)};
-            if (int const device = number(one.sandbox); device >= 0) return {.table = eni::table_of(device)};
+                return {.device = {}, .vlan = static_cast<std::uint16_t>(vlan)};
+            if (int const device = number(one.sandbox); device >= 0) return {.device = device};
         }
-        if (!keys.cni_args.of_kubernetes()) return {.table = std::nullopt};
+        if (!keys.cni_args.of_kubernetes()) return {};
         found.push_back("prevResult does not tell the ENI's device number as `sandbox` of the interface " +
                         dummy);
         return {};
     }
 
-    /// The attachment's, by their names, and not another's.
-    static std::vector<netlink::link> host_ends(Netlink& host, cni::attachment const& attachment,
+    /// The names that the attachment's first host end may have.
+    static std::vector<std::string> host_names(cni::attachment const& attachment,
+                                               settings<eni_routed> const& keys) {
+        return {host_name(attachment, keys, 0).str(), host_name(attachment, keys, 0, strict_prefix).str()};
+    }
+
+    /// The attachment's, by their alias, whatever CNI_ARGS and keys were at ADD; those without an alias by the names that these
+    /// give them now. Host ends of pods, and the VLANs of branch ENIs.
+    static std::vector<netlink::link> own_links(std::vector<netlink::link> const& all,
+                                                cni::attachment const& attachment,
                                                 settings<eni_routed> const& keys) {
-        std::vector<netlink::link> all;
-        auto const take = [&](net::interface_name const& name) {
-            auto link = host.find_link(name);
-            if (link && detail::is_own(*link, attachment)) all.push_back(*link);
-            return link.has_value();
+        auto names = host_names(attachment, keys);
+        auto const is_there = [&](std::string const& name) {
+            return ranges::contains(all, name, &netlink::link::name);
         };
-        take(host_name(attachment, keys, 0, strict_prefix));
-        for (std::size_t i = 0; take(host_name(attachment, keys, i)); ++i) {
+        for (std::size_t i = 1; is_there(host_name(attachment, keys, i).str()); ++i)
+            names.push_back(host_name(attachment, keys, i).str());
+        std::vector<netlink::link> own;
+        for (netlink::link const& link : all) {
+            bool const by_alias = (link.kind == "veth" || link.kind == "vlan") &&
+                                  attachment_digest(link.alias, attachment.network) == attachment.digest();
+            if (by_alias || (ranges::contains(names, link.name) && detail::is_own(link, attachment)))
+                own.push_back(link);
         }
-        return all;
+        return own;
+    }
+
+    /// Whether a host end is there to which no route leads: of an ADD under way, or set down and up again. Its pod's rules look
+    /// like orphans.
+    static bool has_pod_without_route(Netlink& host, std::vector<netlink::link> const& links,
+                                      std::vector<netlink::link> const& deleted) {
+        std::vector<netlink::index> led_to;
+        for (auto const family : {net::family::ipv4, net::family::ipv6})
+            for (netlink::route_spec const& route : host.routes(family))
+                if (route.dst == net::prefix::host(route.dst.address())) led_to.push_back(route.device);
+        return std::ranges::any_of(links, [&](netlink::link const& link) {
+            return link.kind == "veth" && link.alias.starts_with("cnix:") && is_host_end_name(link.name) &&
+                   !ranges::contains(led_to, link.index) &&
+                   !ranges::contains(deleted, link.index, &netlink::link::index);
+        });
+    }
+    /// Not a port of link::bridge, which has no route either.
+    static bool is_host_end_name(std::string_view name) {
+        return !name.starts_with("veth") && name.size() >= eni::name_digits &&
+               name.substr(name.size() - eni::name_digits).find_first_not_of("0123456789abcdef") == name.npos;
+    }
+
+    /// Whoever hands out an address twice must not cut off the pod, or the node, that has it.
+    static void refuse_taken(Netlink& host, net::address const& address, cni::attachment const& attachment) {
+        auto const found = host.reach(address);
+        if (found.local)
+            throw cni::error{cni::code::try_again_later,
+                             "the address " + address.str() +
+                                 " that the IPAM gives the pod is the node's own: take it from "
+                                 "one of them"};
+        auto const end = found.host_route ? host.find_link(found.host_route->device) : std::nullopt;
+        if (end && end->kind == "veth" && end->operational && is_host_end_name(end->name) &&
+            attachment_digest(end->alias, attachment.network) != attachment.digest())
+            throw cni::error{cni::code::try_again_later,
+                             "the address " + address.str() +
+                                 " that the IPAM gives the pod is another one's, whose interface " +
+                                 end->name + " is in use" +
+                                 (end->alias.empty() ? "" : " (" + end->alias + ")") +
+                                 ": two pods cannot have it"};
     }
 };
 

@@ -186,6 +186,48 @@ TEST_CASE_FIXTURE(node, "an interface for each ENI") {
     CHECK(state().find("mNicIf1") == std::string::npos);
 }
 
+TEST_CASE_FIXTURE(node, "CHECK of an ENI of another network card, and of the pod's second interface") {
+    auto lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
+    lease.allocations[0].table = eni::table_of(1, 2);
+    auto const made = add(lease);
+    CHECK(check(made) == findings{});
+    host.delete_rule(eni::from_pod_rule(ip("10.9.0.55"), 10101));
+    CHECK(check(made) == findings{"the policy rule from 10.9.0.55 for the table of its ENI is missing"});
+}
+
+TEST_CASE_FIXTURE(node, "DEL finds what is the attachment's, whatever CNI_ARGS and keys say now") {
+    auto const before = state();
+    add(eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}}));
+    SUBCASE("without the pod's name") { del(pod_one(), keys({}, false)); }
+    SUBCASE("with another prefix") { del(pod_one(), keys({.vethPrefix = config::text{"pod"}})); }
+    SUBCASE("with a prefix that is none") { del(pod_one(), keys({.vethPrefix = config::text{"a/b"}})); }
+    host.set_sysctl("net/ipv4/ip_forward", "0");
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "an address that somebody has is refused, and stays theirs") {
+    auto const made = add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.55"}}), keys({}, false));
+    auto const before = state();
+    CHECK_THROWS_WITH_AS(
+        add(eni_lease(1, {{"10.0.2.55"}})),
+        doctest::Contains("the address 10.0.2.55 that the IPAM gives the pod is another one's"), cni::error);
+    CHECK(test::difference(before, state()) == "");
+    host.add_veth({.host = {.name = "eth1"_ifname}, .peer = {.name = "vpc"_ifname}});
+    host.add_address(host.find_link("eth1"_ifname)->index, {.address = cidr("10.0.2.10/24")});
+    CHECK_THROWS_WITH_AS(add(eni_lease(1, {{"10.0.2.10"}})), doctest::Contains("is the node's own"),
+                         cni::error);
+}
+
+TEST_CASE_FIXTURE(node, "rules of a pod whose interface was set down and up are no orphans") {
+    add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.77"}}), keys({}, false));
+    auto const routes = host.routes(net::family::ipv4);
+    for (auto const& route : routes)
+        if (route.dst == cidr("10.0.2.77/32")) host.delete_route(route);
+    CHECK(rules().size() == 2);
+    del_without_pod(pod_one());
+    CHECK(rules().size() == 2);
+}
+
 TEST_CASE_FIXTURE(node, "a second ADD keeps the first one's interfaces, all of them") {
     auto const lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
     auto const made = add(lease);
@@ -397,7 +439,12 @@ TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
     }
     SUBCASE("the rule from the pod") {
         host.delete_rule(eni::from_pod_rule(ip("10.0.2.55"), 2));
-        wanted = "the policy rule from 10.0.2.55 for the table 2 of its ENI is missing";
+        wanted = "the policy rule from 10.0.2.55 for the table of its ENI is missing";
+    }
+    SUBCASE("another table") {
+        host.delete_rule(eni::from_pod_rule(ip("10.0.2.55"), 2));
+        host.add_rule(eni::from_pod_rule(ip("10.0.2.55"), 3));
+        wanted = "the policy rule from 10.0.2.55 is for the table 3, which is not its ENI's";
     }
     SUBCASE("the route") {
         host.delete_route(eni::pod_route(ip("10.0.2.55"), end.index));

@@ -62,7 +62,11 @@ void add_branch(Netlink& host, cni::attachment const& attachment, eni::branch co
                              " should be: is the trunk ENI attached?"};
     if (auto const former = host.find_link(name)) host.delete_link(former->index);
     try {
-        host.add_vlan({.name = name, .on = branch.trunk, .id = branch.vlan, .mac = branch.mac});
+        host.add_vlan({.name = name,
+                       .on = branch.trunk,
+                       .id = branch.vlan,
+                       .group = network_group(attachment.network),
+                       .mac = branch.mac});
     } catch (std::system_error const& e) {
         if (e.code() != std::errc::operation_not_supported) throw;
         throw cni::error{cni::code::internal,
@@ -78,7 +82,7 @@ void add_branch(Netlink& host, cni::attachment const& attachment, eni::branch co
     if (!made)
         throw cni::error{cni::code::internal,
                          "the interface " + name.str() + " was deleted by somebody else while it was set up"};
-    host.change_link(made->index, {.up = true, .alias = host_interface_alias(attachment)});
+    host.change_link(made->index, {.up = true, .alias = host_interface_alias(attachment), .group = 0});
     for (auto const& route : branch_routes(branch, made->index)) host.replace_route(route);
 }
 
@@ -110,12 +114,15 @@ void delete_branches(Netlink& host, cni::attachment const& attachment,
     }
 }
 
-/// The VLAN IDs of branch ENIs whose tables the attachment's packets are led to: those that come in by its host ends, and those from
-/// its addresses.
+/// The VLAN IDs of the attachment's branch ENIs: of its interfaces, and of those whose tables its packets are led to, which come in by
+/// its host ends or are from its addresses.
 template <netlink_backend Netlink>
-std::vector<std::uint16_t> branches_of(Netlink& host, std::vector<std::string> const& host_ends,
+std::vector<std::uint16_t> branches_of(Netlink& host, std::vector<netlink::link> const& own,
+                                       std::vector<std::string> const& host_ends,
                                        std::vector<net::address> const& addresses) {
     std::vector<std::uint16_t> all;
+    for (netlink::link const& link : own)
+        if (link.kind == "vlan") all.push_back(link.vlan);
     for (auto const family : {net::family::ipv4, net::family::ipv6})
         for (netlink::rule_spec const& rule : host.rules(family)) {
             if (rule.table <= eni::table_of_branch(0) || rule.table > eni::table_of_branch(4094)) continue;
@@ -167,7 +174,7 @@ void check_branch(Netlink& host, netlink::link const& host_end, net::address con
     if (std::ranges::none_of(routes, is_default))
         found.push_back("the default route over " + link->name + " is missing in the table " +
                         std::to_string(table));
-    if (!strict) return eni::check_pod_routing(host, host_end, pod, table, found);
+    if (!strict) return eni::check_pod_routing(host, host_end, pod, {.exactly = table, .device = {}}, found);
     auto const to_pod = eni::pod_route(pod, host_end.index, table);
     if (std::ranges::none_of(routes,
                              [&](netlink::route_spec const& route) { return fulfils(route, to_pod); }))

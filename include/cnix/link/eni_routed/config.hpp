@@ -47,7 +47,8 @@ struct eni_routed_config {
     constexpr std::uint32_t mtu_or_default() const { return valid_mtu().value_or(eni_mtu); }
     /// A DEL comes with whatever stood in the file: then upstream's default.
     constexpr std::string_view prefix() const {
-        return vethPrefix.size() > 4 ? std::string_view{"eni"} : vethPrefix.view();
+        bool const usable = vethPrefix.empty() || net::interface_name::parse(vethPrefix.view());
+        return vethPrefix.size() > 4 || !usable ? std::string_view{"eni"} : vethPrefix.view();
     }
     constexpr bool strict() const { return podSGEnforcingMode.view() != "standard"; }
 
