@@ -2,11 +2,14 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.eni_lab import batch
+from support.namespace import run
 from support.snapshot import difference, snapshot
-from support.traffic import reaches
+from support.traffic import PORT, Echo, reaches, seen_source
 
 PROTO = " proto 201"
 
@@ -217,3 +220,41 @@ def test_the_plan_makes_what_add_makes(pool, family):
     pool.node.run("sh", "-ec", "sed -n 's/^#undo //p' \"$0\" | tac | sh -ex", str(script))
     for now, before in zip(state(), deleted):
         assert difference(before, now) == []
+
+
+def test_rules_of_living_pods_stay_while_others_come_and_go(pool):
+    """The kernel's list of IPv6 routes may lack some while others change, and does not say so: nobody is an orphan for that."""
+    addresses = [f"fd00:0:0:2::{host:x}" for host in range(0x1000, 0x1000 + 400)]
+    batch(pool.node, *(f"route add {one} dev eth1 proto 201" for one in addresses))
+    run("ip", "-6", "-n", pool.node.name, "-batch", "-",
+        input="".join(f"rule add to {one} priority 512 lookup main protocol 201\n" for one in addresses))
+    others = [f"fd00:0:0:2::{host:x}" for host in range(0x2000, 0x2008)]
+    churn = "".join(f"route add {one} dev eth1\nroute del {one} dev eth1\n" for one in others) * 200
+    with ThreadPoolExecutor(1) as beside:
+        for _ in range(40):
+            churning = beside.submit(run, "ip", "-n", pool.node.name, "-batch", "-", input=churn)
+            while not churning.done():
+                pool.node.cni("DEL", pool.config(), "eni-pool", container="nobody", ifname="eth0").success()
+            churning.result()
+    assert pool.node.ip("-6 rule").stdout.count("proto 201") == len(addresses)
+
+
+def test_pods_by_the_plugin_on_a_node_that_is_set_up(node, lab, pool, pytestconfig):
+    """What a user does: cnix-eni-node, then pods. Outside the VPC they are the node; a NodePort reaches a pod of the second ENI."""
+    binaries = pytestconfig.option.plugins_dir.resolve()
+    for eni in lab.enis[1:]:
+        node.ip(f"addr flush dev {eni.interface}")
+        node.ip(f"route flush table {eni.table}", check=False)
+    lab.set_up_node(binaries, node.directory)
+    pool.only(1)
+    pod = pool.attach("nginx")
+    pod.check()
+    with Echo(lab.outside):
+        assert seen_source(pod.pod, lab.outside.address4) == lab.enis[0].primary4
+    with Echo(lab.instance):
+        assert seen_source(pod.pod, lab.instance.address4) == pod.address
+    lab.node_port(30080, pod.address, PORT)
+    with Echo(pod.pod):
+        assert seen_source(lab.outside, lab.enis[0].primary4, 30080) == lab.outside.address4
+    pod.delete()
+    assert lab.set_up_node(binaries, node.directory, verb="check", check=False).returncode == 0
