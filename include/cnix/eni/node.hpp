@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/eni/node_config.hpp>
+#include <cnix/eni/node_faults.hpp>
 #include <cnix/eni/node_interface.hpp>
 
 #include <boost/algorithm/string/join.hpp>
@@ -7,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cnix::eni {
@@ -18,8 +21,8 @@ namespace cnix::eni {
 ///
 ///   set_up   makes it so: the ENIs' interfaces and tables, policy rules, SNAT and marks, sysctls. Only what differs is changed;
 ///            what an earlier set-up wanted and this one does not goes. An ENI whose interface is not there is passed over,
-///            and named by the exception at the end.
-///   check    what set_up would change, and why it could not.
+///            and named by the exception at the end. An inventory that the node contradicts is refused, and nothing changed.
+///   check    what set_up would change, and why it could not; addresses of ENIs where they must not be.
 ///   remove   takes back what any set_up made, but for MTUs, sysctls, and that interfaces are up.
 ///
 /// All of the namespace that is current when the object is made. Rules and routes of cnix have eni::protocol; others' are left
@@ -27,7 +30,10 @@ namespace cnix::eni {
 /// rule.
 template <netlink_backend Netlink, node_nat_policy Nat> class node {
   public:
-    /// Throws cni::error (try_again_later: an ENI's interface is not there) or std::system_error.
+    /// `inventory` is the file that the ENIs are from, for messages.
+    explicit node(std::string inventory = {}) : inventory_{std::move(inventory)} {}
+
+    /// Throws cni::error, of several faults one a line (try_again_later: an ENI's interface is not there) or std::system_error.
     void set_up(node_config const& config, std::vector<network_interface> const& enis) {
         repairs now;
         all(config, enis, now);
@@ -38,6 +44,7 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         repairs told{found};
         try {
             all(config, enis, told);
+            std::ranges::move(address_faults(host_, enis), std::back_inserter(found));
         } catch (std::exception const& e) {
             found.emplace_back(e.what());
         }
@@ -76,9 +83,17 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
                                  " has no IPv4 address that connections could leave under; list it, or set "
                                  "`externalSNAT`"};
         auto const link = link_of(host_, *primary);
+        if (auto faults = inventory_faults(host_, enis, families); !faults.empty()) {
+            for (auto& one : faults)
+                one = "the inventory of ENIs" + (inventory_.empty() ? "" : ' ' + inventory_) +
+                      " is not this node's: " + one +
+                      "; correct `mac`, `deviceNumber` and `primaryAddress` in it: nothing is changed until "
+                      "then";
+            return tell(cni::code::invalid_network_config, std::move(faults), differ);
+        }
         auto const mtu = static_cast<std::uint32_t>(config.mtu);
         detail::repair_link(host_, link, mtu, differ);
-        std::vector<std::string> absent;
+        findings absent;
         for (auto const& eni : enis) {
             if (is_primary(eni)) continue;
             try {
@@ -99,8 +114,12 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
             nat_.check_node(wanted, *differ.found());
         else
             nat_.set_up_node(wanted);
-        if (!absent.empty())
-            throw cni::error{cni::code::try_again_later, boost::algorithm::join(absent, "; ")};
+        if (!absent.empty()) tell(cni::code::try_again_later, std::move(absent), differ);
+    }
+    /// What cannot be put right.
+    static void tell(cni::code code, findings faults, repairs& differ) {
+        if (!differ.found()) throw cni::error{code, boost::algorithm::join(faults, "\n")};
+        std::ranges::move(faults, std::back_inserter(*differ.found()));
     }
 
     static std::vector<net::family> families_of(node_config const& config) {
@@ -242,6 +261,7 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         }
     }
 
+    std::string inventory_;
     Netlink host_;
     Nat nat_;
 };

@@ -4,6 +4,8 @@
 #include <cnix/eni/network_interface.hpp>
 #include <cnix/eni/repairs.hpp>
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -132,6 +134,35 @@ void repair_routes(Netlink& host, netlink::link const& link, network_interface c
 }
 } // namespace detail
 
+namespace detail {
+/// Whether the node's default route is the interface's alone. Others may be there with a greater metric, as DHCP makes them.
+template <netlink_backend Netlink>
+bool carries_default(Netlink& host, netlink::link const& link, net::family family) {
+    auto all = host.routes(family);
+    std::erase_if(all, [&](netlink::route_spec const& route) {
+        return route.table != main_table || route.dst != net::prefix::any(family);
+    });
+    if (all.empty()) return false;
+    auto const best = std::ranges::min(all, {}, &netlink::route_spec::priority).priority;
+    return std::ranges::all_of(all, [&](netlink::route_spec const& route) {
+        return route.priority != best || route.device == link.index;
+    });
+}
+} // namespace detail
+
+/// Why nothing may be taken from the interface of an ENI that is not the primary one. Empty: it may.
+template <netlink_backend Netlink>
+findings faults_of_stripping(Netlink& host, netlink::link const& link, network_interface const& eni,
+                             std::vector<net::family> const& families) {
+    findings all;
+    for (auto const family : families)
+        if (detail::carries_default(host, link, family))
+            all.push_back("the interface " + link.name + " of the ENI " + eni.id + " carries the node's " +
+                          (family == net::family::ipv4 ? "IPv4" : "IPv6") +
+                          " default route, which is the primary ENI's");
+    return all;
+}
+
 /// What is the node's of an ENI other than the primary one: MTU, up, its own address, its table, the rule for what the node
 /// sends from its address. Where `differ` puts right, all is so afterwards. Of a family that is not in `families`, routes of
 /// ours go and addresses are left alone.
@@ -151,10 +182,13 @@ void repair_eni(Netlink& host, network_interface const& eni, std::uint32_t mtu,
     }
 }
 
-/// Sets up an ENI's interface (repair_eni) and its rule.
+/// Sets up an ENI's interface (repair_eni) and its rule. Throws cni::error, and changes nothing, where faults_of_stripping finds any.
 template <netlink_backend Netlink>
 void set_up_eni(Netlink& host, network_interface const& eni, std::uint32_t mtu,
                 std::vector<net::family> const& families) {
+    if (!is_primary(eni))
+        if (auto const faults = faults_of_stripping(host, link_of(host, eni), eni, families); !faults.empty())
+            throw cni::error{cni::code::invalid_network_config, boost::algorithm::join(faults, "\n")};
     repairs now;
     repair_eni(host, eni, mtu, families, now);
     if (!eni.primary) return;

@@ -41,7 +41,7 @@ inline void print_line(std::FILE* to, std::string text) {
 /// Runs one verb. Gives the exit status; 1 for findings and for failures, which are thrown.
 template <class Node> int run_node_command(node_command_line const& line) {
     auto const enis = load_inventory(line.inventory);
-    Node node;
+    Node node{line.inventory};
     if (line.verb == "remove") {
         node.remove(enis);
         return 0;

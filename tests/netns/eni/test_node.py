@@ -256,6 +256,32 @@ def test_two_enis_in_one_subnet(lab, command, pytestconfig, tmp_path):
     assert routes(lab, 2) == []
 
 
+def swapped(inventory: dict, key: str) -> None:
+    first, second = inventory["enis"]
+    first[key], second[key] = second[key], first[key]
+
+
+@pytest.mark.parametrize("wrong, told", (
+    (lambda inventory: swapped(inventory, "mac"), "the interface eth0 of the ENI eni-00000000000000001 carries the node's IPv4 default route"),
+    (lambda inventory: swapped(inventory, "deviceNumber"), "the interface eth0 of the ENI eni-00000000000000000 carries the node's IPv4 default route"),
+    (lambda inventory: inventory["enis"][0].update(primaryAddress="10.0.1.11"), "eth0 of the primary ENI eni-00000000000000000 (MAC address "
+     "02:00:00:00:01:00) does not have its primary address 10.0.1.11")), ids=("mac", "deviceNumber", "primaryAddress"))
+def test_an_inventory_that_is_not_the_nodes_cuts_nothing_off(lab, command, tmp_path, wrong, told):
+    good, bad = lab.inventory(), lab.inventory()
+    wrong(bad)
+    for inventory in (bad, good, bad):
+        before = snapshot(lab.node)
+        lab.inventory = lambda inventory=inventory: inventory
+        done = command(check=False)
+        assert done.returncode == (inventory is bad)
+        if inventory is good:
+            continue
+        assert f"the inventory of ENIs {tmp_path}/eni.json is not this node's: " in done.stderr and told in done.stderr
+        checked = command("check", check=False)
+        assert checked.returncode == 1 and told in checked.stdout
+        assert difference(before, snapshot(lab.node)) == []
+
+
 @pytest.mark.parametrize("arguments, text", (
     ((), "one verb is needed"), (("frobnicate",), "unknown verb frobnicate"), (("check", "remove"), "one verb is needed"),
     (("check", "--frobnicate"), "frobnicate"), (("check", "--inventory"), "requires an argument")))

@@ -161,6 +161,108 @@ TEST_CASE_FIXTURE(world, "the main table is refused, and an ENI that is not ther
     CHECK(recording::journal::text() == "");
 }
 
+/// What is said of an inventory that is not the node's, and what has been changed.
+void refused(world& node, std::vector<eni::network_interface> const& enis, findings told,
+             eni::node_config const& config) {
+    for (auto& one : told)
+        one = "the inventory of ENIs eni.json is not this node's: " + one +
+              "; correct `mac`, `deviceNumber` and `primaryAddress` in it: nothing is changed until then";
+    auto const found = boost::algorithm::join(tested{"eni.json"}.check(config, enis), "\n");
+    CHECK(found.starts_with(boost::algorithm::join(told, "\n")));
+    CHECK(found.find("is missing") == std::string::npos);
+    auto const before = node.state();
+    recording::journal::clear();
+    CHECK_THROWS_WITH_AS(tested{"eni.json"}.set_up(config, enis), boost::algorithm::join(told, "\n").c_str(),
+                         cni::error);
+    CHECK(recording::journal::text() == "");
+    CHECK(node.state() == before);
+}
+
+TEST_CASE_FIXTURE(world, "an inventory that the node contradicts is refused, before a set-up and after") {
+    std::string const lacks_first = "the interface eth0 of the primary ENI eni-0 (MAC address "
+                                    "02:00:00:00:01:00) does not have its primary address 10.0.1.11";
+    std::string const carries = "the interface eth0 of the ENI eni-1 carries the node's IPv4 default route, "
+                                "which is the primary ENI's";
+    for (bool const set_up : {false, true}) {
+        auto const config = configs()[set_up ? 1 : 0];
+        if (set_up) tested{}.set_up(config, enis);
+        auto wrong = enis;
+        wrong[0].primary = ip("10.0.1.11");
+        refused(*this, wrong, {lacks_first}, config);
+        wrong = enis;
+        std::swap(wrong[0].mac, wrong[1].mac);
+        refused(*this, wrong,
+                {"the interface eth1 of the primary ENI eni-0 (MAC address 02:00:00:00:01:01) does not have "
+                 "its primary address 10.0.1.10",
+                 carries, "the interface eth0 of the ENI eni-1 has the primary ENI's address 10.0.1.10"},
+                config);
+        wrong = enis;
+        std::swap(wrong[0].device_number, wrong[1].device_number);
+        findings swapped{
+            "the interface eth1 of the primary ENI eni-1 (MAC address 02:00:00:00:01:01) does not "
+            "have its primary address 10.0.2.10",
+            "the interface eth0 of the ENI eni-0 carries the node's IPv4 default route, which is "
+            "the primary ENI's"};
+        if (set_up) swapped.erase(swapped.begin()); // eth1 has it by now
+        refused(*this, wrong, swapped, config);
+    }
+    CHECK(tested{}.check(configs()[1], enis) == findings{});
+}
+
+TEST_CASE_FIXTURE(world, "an interface with the node's default route alone is not stripped") {
+    std::vector const families{net::family::ipv4};
+    netlink::route_spec const second{.dst = cidr("0.0.0.0/0"), .gateway = ip("10.0.2.1"), .device = index(1)};
+    host.change_link(index(1), {.up = true});
+    host.add_address(index(1), {.address = cidr("10.0.2.10/24")});
+    auto lesser = second;
+    lesser.priority = 200; // as DHCP makes it
+    host.add_route(lesser);
+    CHECK(eni::faults_of_stripping(host, *eni::link_of(host, enis[1].mac), enis[1], families) == findings{});
+    host.delete_route({.dst = cidr("0.0.0.0/0"), .gateway = ip("10.0.1.1"), .device = index(0)});
+    recording::journal::clear();
+    CHECK_THROWS_WITH_AS(
+        eni::set_up_eni(host, enis[1], 9001, families),
+        "the interface eth1 of the ENI eni-1 carries the node's IPv4 default route, which is "
+        "the primary ENI's",
+        cni::error);
+    CHECK(recording::journal::text() == "");
+    CHECK(eni::faults_of_stripping(host, *eni::link_of(host, enis[1].mac), enis[1], {net::family::ipv6}) ==
+          findings{});
+}
+
+TEST_CASE_FIXTURE(world, "the primary address may be a bridge's that the interface is a port of") {
+    host.delete_address(index(0), cidr("10.0.1.10/24"));
+    CHECK(eni::inventory_faults(host, enis, {net::family::ipv4}).size() == 1);
+    host.add_bridge({.name = *net::interface_name::parse("br"), .mac = enis[0].mac});
+    host.add_address(host.find_link(*net::interface_name::parse("br"))->index,
+                     {.address = cidr("10.0.1.10/24")});
+    CHECK(eni::inventory_faults(host, enis, {net::family::ipv4}) == findings{});
+}
+
+TEST_CASE_FIXTURE(world, "check tells of ENIs' addresses where they must not be") {
+    enis[0].cidrs = {cidr("10.0.1.77/32")};
+    enis[1].cidrs = {cidr("10.0.2.64/28")};
+    auto const config = configs()[0];
+    tested{}.set_up(config, enis);
+    host.add_address(index(0), {.address = cidr("10.0.1.77/24")});
+    host.add_bridge({.name = *net::interface_name::parse("site")});
+    auto const site = host.find_link(*net::interface_name::parse("site"))->index;
+    host.add_address(site, {.address = cidr("10.0.2.10/32")});
+    host.add_address(site, {.address = cidr("10.0.2.70/32")});
+    host.add_address(site, {.address = cidr("10.0.2.80/32")});
+    CHECK(tested{}.check(config, enis) ==
+          findings{"eth0 has the address 10.0.1.77, which the ENI eni-0 has for pods: take it from the "
+                   "interface, or out of the inventory",
+                   "site has the address 10.0.2.10 of the ENI eni-1: take it from the interface, or correct "
+                   "the inventory",
+                   "site has the address 10.0.2.70, which the ENI eni-1 has for pods: take it from the "
+                   "interface, or out of the inventory"});
+    host.add_address(index(1), {.address = cidr("10.0.2.71/32")});
+    CHECK(tested{}.check(config, enis).front() ==
+          "eth1 has the address 10.0.2.71/32, which is not the ENI's own");
+    CHECK(tested{}.check(config, enis).size() == 4);
+}
+
 TEST_CASE_FIXTURE(world, "an ENI whose device number changed leaves no route in its former table") {
     auto const config = configs()[0];
     tested{}.set_up(config, enis);
