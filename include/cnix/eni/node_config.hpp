@@ -30,10 +30,10 @@ struct node_config {
     std::vector<net::prefix> excludeSNATCIDRs{};
     config::text randomizeSNAT{"prng"}; ///< or "hashrandom", "none"
     bool nodePortSupport = true;
-    config::text connmark{"0x80"}; ///< a number of 32 bits, not 0, hexadecimal or decimal
-    std::vector<net::prefix> externalServiceCIDRs{};
-    config::text vethPrefix{"eni"}; ///< as the plugin's
-    bool enablePodENI = false;      ///< pods may have branch ENIs
+    config::text connmark{"0x80"};                   ///< a number of 32 bits, not 0, hexadecimal or decimal
+    std::vector<net::prefix> externalServiceCIDRs{}; ///< none of length 0
+    config::text vethPrefix{"eni"};                  ///< as the plugin's
+    bool enablePodENI = false;                       ///< pods may have branch ENIs
     config::text podSGEnforcingMode{"strict"};
     bool tcpEarlyDemux = true;
     bool ipv4Egress = false; ///< of pods with IPv6 addresses, by node-local ones of the other family
@@ -77,6 +77,11 @@ struct node_config {
                         "nothing is to be translated, set `externalSNAT`");
         check_ipv4(vpcCIDRs, "vpcCIDRs", found);
         check_ipv4(excludeSNATCIDRs, "excludeSNATCIDRs", found);
+        for (std::size_t i = 0; i < externalServiceCIDRs.size(); ++i)
+            if (externalServiceCIDRs[i].length() == 0)
+                found.fault(config::path("externalServiceCIDRs", i),
+                            "everything would leave by the primary ENI, and the cloud takes no other ENI's "
+                            "addresses from it; list the services' networks alone");
         if (!ports()) found.fault("randomizeSNAT", "write \"prng\", \"hashrandom\" or \"none\"");
         if (!mark())
             found.fault("connmark", "write a number of 32 bits that is not 0, such as \"0x80\" or \"128\"");

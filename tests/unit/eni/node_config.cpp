@@ -91,6 +91,10 @@ TEST_CASE("each bad value is told with its key") {
     told(R"("mtu": 1279, "ipv6": true)", "$.mtu: it is 1280 to 9001");
     told(R"("excludeSNATCIDRs": ["10.1.0.0/16", "fd00::/8"])",
          "$.excludeSNATCIDRs[1]: IPv6 addresses are never translated; leave it out");
+    for (std::string const everything : {"0.0.0.0/0", "::/0", "192.0.2.0/0"})
+        told(R"("externalServiceCIDRs": ["192.0.2.0/24", ")" + everything + "\"]",
+             "$.externalServiceCIDRs[1]: everything would leave by the primary ENI, and the cloud takes no "
+             "other ENI's addresses from it; list the services' networks alone");
     told(R"("randomizeSNAT": "fully")", "$.randomizeSNAT: write \"prng\", \"hashrandom\" or \"none\"");
     told(R"("connmark": "0")",
          "$.connmark: write a number of 32 bits that is not 0, such as \"0x80\" or \"128\"");
