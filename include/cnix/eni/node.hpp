@@ -65,7 +65,7 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         for (auto const& eni : enis) step([&] { tear_down_eni(host_, eni); });
         repairs now;
         for (auto const family : {net::family::ipv4, net::family::ipv6})
-            step([&] { repair_rules(family, {}, false, now); });
+            step([&] { repair_rules(family, enis, {}, false, now); });
         if (failure) std::rethrow_exception(failure);
     }
 
@@ -106,7 +106,7 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         auto const wanted = config.nat(*net::interface_name::parse(link.name), primary->primary);
         for (auto const family : {net::family::ipv4, net::family::ipv6}) {
             bool const used = std::ranges::find(families, family) != families.end();
-            repair_rules(family, used ? rules_of(config, wanted, enis, family) : rules{},
+            repair_rules(family, enis, used ? rules_of(config, wanted, enis, family) : rules{},
                          used && config.strict(), differ);
         }
         repair_sysctls(config, link.name, differ);
@@ -182,8 +182,9 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         return rule.protocol == protocol && std::ranges::find(priorities, rule.priority) != priorities.end();
     }
 
-    /// Upstream's rules have no protocol number; nobody else's look so.
-    static bool is_upstreams(netlink::rule_spec const& rule) {
+    /// Upstream's rules have no protocol number. Those of from_eni are told from others' by the ENIs: it is the priority that the
+    /// kernel gives the first rule that is added without one.
+    static bool is_upstreams(netlink::rule_spec const& rule, std::vector<network_interface> const& enis) {
         if (rule.protocol != 0 || rule.transport != 0 || !rule.input_interface.empty()) return false;
         bool const from = rule.source.has_value(), to = rule.destination.has_value(), marked = rule.mask != 0;
         switch (rule.priority) {
@@ -192,17 +193,21 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
         case priority::external_service:
             return rule.table == main_table && to && !from && !marked;
         case priority::from_eni:
-            return rule.table != main_table && from && !to && !marked &&
-                   rule.source->length() == net::bits(rule.family);
+            return from && !to && !marked && std::ranges::any_of(enis, [&](network_interface const& eni) {
+                       return !is_primary(eni) && rule.table != main_table &&
+                              rule.source->length() == net::bits(rule.family) &&
+                              (rule.table == eni.table() || rule.source->address() == eni.primary);
+                   });
         default:
             return false;
         }
     }
 
-    /// The family's rules. With `moved`, the local table's is not asked first; at no time is there none.
-    void repair_rules(net::family family, rules const& wanted, bool moved, repairs& differ) {
+    /// The family's rules; `enis` are the node's. With `moved`, the local table's is not asked first; at no time is there none.
+    void repair_rules(net::family family, std::vector<network_interface> const& enis, rules const& wanted,
+                      bool moved, repairs& differ) {
         for (auto const& rule : host_.rules(family)) {
-            if (!is_upstreams(rule)) continue;
+            if (!is_upstreams(rule, enis)) continue;
             differ(text(rule) + " has no protocol number: upstream made it", [&] {
                 while (host_.delete_rule(rule)) { // of any number: ours comes again
                 }

@@ -307,7 +307,9 @@ TEST_CASE_FIXTURE(world,
         {.priority = 1024, .table = 254, .mark = 0x100, .mask = 0x100},
         {.priority = 1535, .table = 254, .destination = cidr("192.0.2.0/24")},
         {.priority = 1535, .table = 254, .destination = cidr("198.51.100.0/24")},
-        {.priority = 32765, .table = 2, .source = cidr("10.0.2.10/32")}};
+        {.priority = 32765, .table = 2, .source = cidr("10.0.2.10/32")},
+        {.priority = 32765, .table = 2, .source = cidr("10.0.2.99/32")},
+        {.priority = 32765, .table = 7, .source = cidr("10.0.2.10/32")}};
     for (bool const first : {true, false}) {
         if (first)
             for (auto const& rule : upstream) host.add_rule(rule);
@@ -325,7 +327,7 @@ TEST_CASE_FIXTURE(world,
         tested{}.remove(enis);
         CHECK(state() == before);
     }
-    std::vector<netlink::rule_spec> others(8, marked);
+    std::vector<netlink::rule_spec> others(11, marked);
     others[0].protocol = 3;
     others[1].table = 99;
     others[2].mark = 0;
@@ -334,6 +336,10 @@ TEST_CASE_FIXTURE(world,
     others[5].priority = 1023;
     others[6] = {.priority = 32765, .table = 2, .source = cidr("10.0.2.0/24")};
     others[7] = {.priority = 1535, .table = 2, .destination = cidr("192.0.2.0/24")};
+    // As `ip rule add from 192.0.2.77 lookup 77` makes it.
+    others[8] = {.priority = 32765, .table = 77, .source = cidr("192.0.2.77/32")};
+    others[9] = {.priority = 32765, .table = 77, .source = cidr("10.0.1.10/32")};
+    others[10] = {.priority = 32765, .table = 254, .source = cidr("10.0.2.10/32")};
     for (auto const& rule : others) host.add_rule(rule);
     auto const with_others = state();
     tested{}.set_up(config, enis);
