@@ -31,11 +31,16 @@ constexpr inline std::string_view node_usage =
     "  --version         the version\n\n"
     "Exit status 2: the command line is wrong.\n";
 
-/// A line that no name in it can end, or use to steer a terminal.
-inline void print_line(std::FILE* to, std::string text) {
-    for (char& byte : text)
-        if (static_cast<unsigned char>(byte) < ' ' || byte == '\x7f') byte = '?';
-    std::fputs((text + '\n').c_str(), to);
+/// One line for each of the text's; all but the first are set in, so that no name in it can pass for a message of its own, or steer
+/// a terminal.
+inline void print_lines(std::FILE* to, std::string const& text) {
+    std::string shown;
+    for (char const byte : text)
+        if (byte == '\n')
+            shown += "\n  ";
+        else
+            shown += static_cast<unsigned char>(byte) < ' ' || byte == '\x7f' ? '?' : byte;
+    std::fputs((shown + '\n').c_str(), to);
 }
 
 /// Runs one verb. Gives the exit status; 1 for findings and for failures, which are thrown.
@@ -52,7 +57,7 @@ template <class Node> int run_node_command(node_command_line const& line) {
         return 0;
     }
     auto const found = node.check(config, enis);
-    for (auto const& one : found) print_line(stdout, one);
+    for (auto const& one : found) print_lines(stdout, one);
     return found.empty() ? 0 : 1;
 }
 
@@ -61,7 +66,7 @@ template <class Node> int node_command(int argc, char** argv) {
     std::string const path = argc > 0 ? argv[0] : "cnix-eni-node";
     std::string const program = path.substr(path.find_last_of('/') + 1);
     auto const wrong = [&](std::string const& what) {
-        print_line(stderr, program + ": " + what + "; try --help");
+        print_lines(stderr, program + ": " + what + "; try --help");
         return 2;
     };
     node_command_line line;
@@ -84,11 +89,11 @@ template <class Node> int node_command(int argc, char** argv) {
     try {
         int const status = run_node_command<Node>(line);
         if (std::fflush(stdout) == 0) return status;
-        print_line(stderr, program + ": could not write to standard output");
+        print_lines(stderr, program + ": could not write to standard output");
     } catch (cni::error const& e) {
-        print_line(stderr, program + ": " + e.message() + (e.details().empty() ? "" : ": " + e.details()));
+        print_lines(stderr, program + ": " + e.message() + (e.details().empty() ? "" : ": " + e.details()));
     } catch (std::exception const& e) {
-        print_line(stderr, program + ": " + e.what());
+        print_lines(stderr, program + ": " + e.what());
     }
     return 1;
 }

@@ -256,6 +256,20 @@ def test_two_enis_in_one_subnet(lab, command, pytestconfig, tmp_path):
     assert routes(lab, 2) == []
 
 
+def test_each_fault_has_a_line(lab, command, tmp_path):
+    told = command(check=False, mtu=1, connmark="0")
+    assert [re.sub(r"\d+:\d+", "1:2", line) for line in told.stderr.splitlines()] == [
+        f"cnix-eni-node: invalid configuration of the node {tmp_path}/node.json: 1:2: $.mtu: it is 576 to 9001",
+        '  1:2: $.connmark: write a number of 32 bits that is not 0, such as "0x80" or "128"']
+    inventory = lab.inventory()
+    inventory["enis"][1] |= {"id": "eni-1\ncnix-eni-node: \x1b[2J", "mac": "02:00:00:00:01:99"}
+    lab.inventory = lambda: inventory
+    for verb in ("set-up", "check"):
+        told = command(verb, check=False)
+        lines = (told.stderr + told.stdout).splitlines()
+        assert told.returncode == 1 and sum(line.startswith("  cnix-eni-node: ?[2J: it is not attached yet") for line in lines) == 1, lines
+
+
 def swapped(inventory: dict, key: str) -> None:
     first, second = inventory["enis"]
     first[key], second[key] = second[key], first[key]
