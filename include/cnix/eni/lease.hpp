@@ -3,7 +3,10 @@
 #include <cnix/eni/routing.hpp>
 #include <cnix/net/mac.hpp>
 
+#include <cstdint>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 /// The ENI design of aws/amazon-vpc-cni-k8s ("upstream" below): pods have addresses of the cloud's own network, secondary ones
@@ -19,9 +22,24 @@ struct allocation {
     friend bool operator==(allocation const&, allocation const&) = default;
 };
 
+/// The VLAN ID of a branch ENI, or 0. There is none that is_branch_vlan() refuses.
+class branch_vlan {
+  public:
+    constexpr branch_vlan() = default;
+    /// Throws std::invalid_argument.
+    constexpr branch_vlan(std::uint16_t id) : id_{id} {
+        if (id != 0 && !is_branch_vlan(id))
+            throw std::invalid_argument{"no branch ENI may have the VLAN " + std::to_string(id)};
+    }
+    constexpr operator std::uint16_t() const noexcept { return id_; }
+
+  private:
+    std::uint16_t id_ = 0;
+};
+
 /// A branch ENI: a VLAN on the node's trunk ENI that is one pod's own, with security groups of its own.
 struct branch {
-    std::uint16_t vlan = 0; ///< 1 to 4094
+    branch_vlan vlan{};
     net::mac mac{};         ///< of the branch ENI
     net::address gateway{}; ///< of its subnet
     int trunk = 0;          ///< interface index of the trunk ENI

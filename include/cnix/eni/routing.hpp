@@ -15,8 +15,17 @@ constexpr std::uint32_t table_of(int device_number, int network_card = 0) {
     if (network_card > 0) return static_cast<std::uint32_t>(10000 + device_number + 100 * network_card);
     return device_number > 0 ? static_cast<std::uint32_t>(device_number) + 1 : main_table;
 }
-/// The table of a branch ENI.
+/// The first of the kernel's own tables: RT_TABLE_DEFAULT, main and local.
+constexpr inline std::uint32_t default_table = 253;
+/// The table of a branch ENI; is_branch_vlan().
 constexpr std::uint32_t table_of_branch(std::uint16_t vlan) { return vlan + 100u; }
+/// Whether a branch ENI may have the VLAN ID. Not 153 to 155: their tables are the kernel's own, and the node's default route
+/// would be replaced.
+constexpr bool is_branch_vlan(int vlan) {
+    if (vlan < 1 || vlan > 4094) return false;
+    auto const table = table_of_branch(static_cast<std::uint16_t>(vlan));
+    return table < default_table || table > local_table;
+}
 
 /// Priorities of policy rules, in the order in which the kernel asks them.
 struct priority {

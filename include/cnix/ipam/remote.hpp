@@ -313,7 +313,8 @@ template <cni_backend Client> class remote {
         lease made;
         for (rpc::allocation const& one : reply.allocations) {
             try {
-                auto const allocation = remote_detail::allocation_of<generation>(one, reply.vlan);
+                auto const allocation =
+                    remote_detail::allocation_of<generation>(one, reply.vlan, made.allocations.size());
                 remote_detail::append_ips(made, allocation);
                 made.allocations.push_back(allocation);
             } catch (std::runtime_error const& e) {

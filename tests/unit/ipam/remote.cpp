@@ -118,6 +118,11 @@ TEST_CASE("what the daemon answers") {
     CHECK(two.allocations.size() == 2);
     CHECK(two.allocations[1].table == 10101);
     CHECK(two.ips.size() == 2);
+    // of other network cards, by today's formula and by upstream's former one
+    for (int const table : {10100, 17, 4})
+        CHECK(leased({.allocations = {{ip("10.0.2.5"), {}, 0, 254}, {ip("10.0.9.5"), {}, table % 2, table}}})
+                  .allocations[1]
+                  .table == static_cast<unsigned>(table));
 
     // Tables are not on the wire before v1.20.
     CHECK(leased<rpc::v1_10>({.allocations = {{ip("10.0.2.5"), {}, 3, 0}}}).allocations[0].table == 4);
@@ -162,6 +167,11 @@ TEST_CASE("answers that make no sense are refused, and what was given is given b
          "table 0 is none of an ENI, whose device number is 1"},
         {{.allocations = {{ip("10.0.2.5"), {}, 1, 1}}}, "table 1 is none of an ENI"},
         {{.allocations = {{ip("10.0.2.5"), {}, 1, 255}}}, "table 255 is none of an ENI"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 1, 254}}}, "table 254 is none of an ENI"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 1, 253}}}, "table 253 is none of an ENI"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 1, 3}}}, "table 3 is none of an ENI"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 0, 2}}}, "table 2 is none of an ENI"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 0, 10100}}}, "table 10100 is none of an ENI"},
         {{.allocations = {{ip("10.0.2.5"), {}, 0, -1}}}, "table -1 is none of an ENI"},
         {{.allocations = {{ip("10.0.2.5"), {}, -1, 2}}}, "device number -1 is none of an ENI"},
         {{.allocations = {{ip("10.0.2.5"), {}, 254, 2}}}, "device number 254 is none of an ENI"},
@@ -170,6 +180,10 @@ TEST_CASE("answers that make no sense are refused, and what was given is given b
         {{.allocations = std::vector<rpc::allocation>(3000, {ip("10.0.2.5"), {}, 1, 2})},
          "it has 3000 interfaces"},
         {changed([](auto& it) { it.vlan = 4095; }), "there is no VLAN 4095"},
+        {changed([](auto& it) { it.vlan = 153; }),
+         "the VLAN 153 cannot be a branch ENI's: its routing table would be the kernel's own 253"},
+        {changed([](auto& it) { it.vlan = 154; }), "would be the kernel's own 254"},
+        {changed([](auto& it) { it.vlan = 155; }), "would be the kernel's own 255"},
         {changed([](auto& it) { it.vlan = -1; }), "there is no VLAN -1"},
         {changed([](auto& it) { it.branch_mac.reset(); }), "VLAN 101 has no MAC address"},
         {changed([](auto& it) { it.branch_mac = net::mac::parse("01:00:00:00:00:01"); }),

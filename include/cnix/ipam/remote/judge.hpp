@@ -28,23 +28,37 @@ inline void take(std::vector<net::address>& into, std::optional<net::address> co
     into.push_back(*address);
 }
 
+/// Whether the interface `at` of a pod, 0 the first, may be routed by the table. Numbers of 10000 and more are other network cards',
+/// as are small ones of further interfaces: upstream keeps those of its former formula, device + 1 + card * ENIs of a card.
+constexpr bool is_table_of(std::uint32_t table, int device, std::size_t at) {
+    if (table == eni::table_of(device)) return true;
+    if (table >= 10000) return device > 0 || at > 0;
+    return at > 0 && table > 1 && table < eni::default_table;
+}
+
 /// The table of an allocation of `vlan` 0, else of the branch ENI.
-template <class Generation> std::uint32_t table_of(rpc::allocation const& from, int vlan) {
+template <class Generation> std::uint32_t table_of(rpc::allocation const& from, int vlan, std::size_t at) {
     if (vlan != 0) return eni::table_of_branch(static_cast<std::uint16_t>(vlan));
     int const device = from.device_number;
     if (device < 0 || device > 250) // table_of() gives those of the kernel to greater ones
         refuse("device number " + std::to_string(device) + " is none of an ENI");
     if (!Generation::tables) return eni::table_of(device);
     if (from.table <= 1 && from.table >= 0 && device == 0) return eni::main_table;
-    if (from.table <= 1 || from.table == static_cast<int>(eni::local_table))
+    if (from.table < 0 || !is_table_of(static_cast<std::uint32_t>(from.table), device, at))
         refuse("table " + std::to_string(from.table) + " is none of an ENI, whose device number is " +
                std::to_string(device));
     return static_cast<std::uint32_t>(from.table);
 }
 
 /// Throws std::runtime_error that completes "the answer makes no sense: ".
-template <class Generation> eni::allocation allocation_of(rpc::allocation const& from, int vlan) {
+/// `at` is the interface's number.
+template <class Generation>
+eni::allocation allocation_of(rpc::allocation const& from, int vlan, std::size_t at) {
     if (vlan < 0 || vlan > 4094) refuse("there is no VLAN " + std::to_string(vlan));
+    if (vlan != 0 && !eni::is_branch_vlan(vlan))
+        refuse("the VLAN " + std::to_string(vlan) +
+               " cannot be a branch ENI's: its routing table would be the kernel's own " +
+               std::to_string(eni::table_of_branch(static_cast<std::uint16_t>(vlan))));
     eni::allocation made;
     take(made.addresses, from.ipv4, net::family::ipv4);
     take(made.addresses, from.ipv6, net::family::ipv6);
@@ -52,7 +66,7 @@ template <class Generation> eni::allocation allocation_of(rpc::allocation const&
         refuse("an interface has no address; does the daemon speak as those of " +
                std::string{Generation::name} + '?');
     made.device_number = vlan != 0 ? -1 : from.device_number;
-    made.table = table_of<Generation>(from, vlan);
+    made.table = table_of<Generation>(from, vlan, at);
     return made;
 }
 
@@ -89,7 +103,7 @@ template <class Generation> void judge(rpc::add_reply const& reply, eni::lease& 
     if (reply.vlan != 0 && reply.allocations.size() != 1)
         refuse("a pod with a branch ENI has one interface, not " + std::to_string(reply.allocations.size()));
     for (rpc::allocation const& one : reply.allocations) {
-        made.allocations.push_back(allocation_of<Generation>(one, reply.vlan));
+        made.allocations.push_back(allocation_of<Generation>(one, reply.vlan, made.allocations.size()));
         append_ips(made, made.allocations.back());
     }
     if (reply.vlan != 0) made.branch = branch_of(reply, made.allocations.front());
