@@ -2,6 +2,7 @@
 #include <cnix/config/checker.hpp>
 #include <cnix/config/path.hpp>
 #include <cnix/eni/network_interface.hpp>
+#include <cnix/eni/pod_address.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -95,6 +96,9 @@ struct eni {
                     key, "a subnet of the other family; `subnet` is the IPv4 one, `ipv6Subnet` the IPv6 one");
             else if (in->has_host_bits())
                 found.fault(key, config::concat("host bits are set; the subnet is ", in->network().text()));
+            else if (!is_of_pods(*in))
+                found.fault(key, "no pod can have these addresses: they are loopback, link-local, multicast "
+                                 "or reserved ones");
             else if (net::bits(family) - in->length() < 2)
                 found.fault(key, "a subnet has at least 4 addresses");
         };
@@ -174,6 +178,16 @@ struct document {
             return order(one) < order(other);
         }
     };
+    /// Against those of the other ENIs.
+    void check_gateways(std::vector<place> const& all, config::checker& found) const {
+        for (std::size_t i = 0; i < enis.size(); ++i)
+            for (auto const family : {net::family::ipv4, net::family::ipv6})
+                if (auto const via = enis[i].router(family))
+                    for (place const& one : all)
+                        if (one.eni != i && one.cidr.contains(*via) && enis[one.eni].router(family) != via)
+                            found.fault(one.path(), config::concat(via->text(), " is the gateway of enis[", i,
+                                                                   "], and no pod's"));
+    }
     void check_overlaps(config::checker& found) const {
         std::vector<place> all;
         for (std::size_t i = 0; i < enis.size(); ++i) {
@@ -186,6 +200,7 @@ struct document {
                 all.push_back({one.prefixes[j].network(), i, "prefixes", j});
         }
         std::sort(all.begin(), all.end());
+        check_gateways(all, found);
         place const* widest = nullptr;
         for (place const& one : all) {
             if (widest && widest->cidr.contains(one.cidr.first()))

@@ -77,7 +77,7 @@ template <cni_backend Client> class remote {
                     "addresses are cooling down, or it is warming up; its log says which"};
         lease made;
         try {
-            remote_detail::judge<generation>(reply, made);
+            remote_detail::judge<generation>(reply, keys.runtime.multi_nic(), made);
         } catch (std::runtime_error const& e) {
             throw cni::error{
                 cni::code::try_again_later,

@@ -136,6 +136,13 @@ TEST_CASE("subnets and routers") {
           std::string::npos);
     CHECK(faults("\"2600:1f14::/64\"", "\"10.9.0.0/16\"")
               .find("$.enis[0].ipv6Subnet: a subnet of the other family") != std::string::npos);
+    for (auto const subnet : {"0.0.0.0/0", "127.0.0.0/24", "169.254.1.0/24", "224.0.0.0/24", "240.0.0.0/8"})
+        CHECK(faults("10.0.1.0/24", subnet).find("$.enis[0].subnet: no pod can have these addresses") !=
+              std::string::npos);
+    for (auto const subnet : {"::/64", "fe80::/64", "ff02::/64"})
+        CHECK(
+            faults("2600:1f14::/64", subnet).find("$.enis[0].ipv6Subnet: no pod can have these addresses") !=
+            std::string::npos);
     CHECK(faults("10.0.1.0/24", "10.0.1.10/31").find("$.enis[0].subnet: a subnet has at least 4 addresses") !=
           std::string::npos);
     for (auto const address : {"10.0.2.10", "10.0.1.0", "10.0.1.255", "2600:1f14::5"})
@@ -215,6 +222,15 @@ TEST_CASE("two ENIs") {
           "6:71: $.enis[1].addresses[0]: 10.0.1.10 is in enis[0].primaryAddress, too");
     CHECK(faults("10.0.1.21", "10.0.1.47", two) ==
           "6:71: $.enis[1].addresses[0]: 10.0.1.47 is in enis[0].prefixes[0], too");
+    // where the ENIs' subnets are one, and their gateways are not
+    CHECK(faults("\"subnet\": \"10.0.1.0/24\", \"addresses\"",
+                 "\"subnet\": \"10.0.1.0/24\", \"gateway\": \"10.0.1.2\", \"addresses\"",
+                 boost::algorithm::replace_all_copy(two, "10.0.1.21", "10.0.1.1"))
+              .ends_with("addresses[0]: 10.0.1.1 is the gateway of enis[0], and no pod's"));
+    CHECK(faults("\"subnet\": \"10.0.1.0/24\", \"addresses\"",
+                 "\"subnet\": \"10.0.1.0/24\", \"gateway\": \"10.0.1.35\", \"addresses\"", two)
+              .find("enis[0].prefixes[0]: 10.0.1.35 is the gateway of enis[1], and no pod's") !=
+          std::string::npos);
 }
 
 TEST_CASE("every fault is told, and hostile texts have their bounds") {

@@ -95,9 +95,13 @@ TEST_CASE("the keys of its configuration") {
     CHECK_FALSE(runtime("{}"));
 }
 
+void ask_for_each_card(auto& node) {
+    node.keys.runtime.pod_annotations = {{"k8s.amazonaws.com/nicConfig", "multi-nic-attachment"}};
+}
 /// The lease of an answer.
 template <class Generation = rpc::v1_20> ipam::remote_lease leased(rpc::add_reply reply) {
     node<Generation> here;
+    if (reply.allocations.size() > 1) ask_for_each_card(here);
     reply.success = true;
     now.add = [&](auto const&, auto const&) { return reply; };
     return here.add();
@@ -162,7 +166,14 @@ TEST_CASE("answers that make no sense are refused, and what was given is given b
         {{.allocations = {{ip("0.0.0.0"), {}, 1, 2}}}, "0.0.0.0 cannot be a pod's"},
         {{.allocations = {{ip("127.0.0.1"), {}, 1, 2}}}, "127.0.0.1 cannot be a pod's"},
         {{.allocations = {{ip("224.0.0.1"), {}, 1, 2}}}, "224.0.0.1 cannot be a pod's"},
+        {{.allocations = {{ip("0.1.2.3"), {}, 1, 2}}}, "0.1.2.3 cannot be a pod's"},
+        {{.allocations = {{ip("169.254.1.1"), {}, 1, 2}}}, "169.254.1.1 cannot be a pod's"},
+        {{.allocations = {{ip("240.0.0.1"), {}, 1, 2}}}, "240.0.0.1 cannot be a pod's"},
+        {{.allocations = {{ip("255.255.255.255"), {}, 1, 2}}}, "255.255.255.255 cannot be a pod's"},
         {{.allocations = {{{}, ip("fe80::1"), 1, 2}}}, "fe80::1 cannot be a pod's"},
+        {{.allocations = {{{}, ip("::"), 1, 2}}}, ":: cannot be a pod's"},
+        {{.allocations = {{{}, ip("::1"), 1, 2}}}, "::1 cannot be a pod's"},
+        {{.allocations = {{{}, ip("ff02::1"), 1, 2}}}, "ff02::1 cannot be a pod's"},
         {{.allocations = {{ip("10.0.2.5"), {}, 1, 0}}},
          "table 0 is none of an ENI, whose device number is 1"},
         {{.allocations = {{ip("10.0.2.5"), {}, 1, 1}}}, "table 1 is none of an ENI"},
@@ -177,6 +188,8 @@ TEST_CASE("answers that make no sense are refused, and what was given is given b
         {{.allocations = {{ip("10.0.2.5"), {}, 254, 2}}}, "device number 254 is none of an ENI"},
         {{.allocations = {{ip("10.0.2.5"), {}, 1, 2}, {ip("10.0.2.5"), {}, 2, 3}}},
          "the address 10.0.2.5 twice"},
+        {{.allocations = {{ip("10.0.2.5"), {}, 0, 254}, {ip("10.0.9.5"), {}, 1, 10101}}},
+         "and one was asked for"},
         {{.allocations = std::vector<rpc::allocation>(3000, {ip("10.0.2.5"), {}, 1, 2})},
          "it has 3000 interfaces"},
         {changed([](auto& it) { it.vlan = 4095; }), "there is no VLAN 4095"},
@@ -188,15 +201,20 @@ TEST_CASE("answers that make no sense are refused, and what was given is given b
         {changed([](auto& it) { it.branch_mac.reset(); }), "VLAN 101 has no MAC address"},
         {changed([](auto& it) { it.branch_mac = net::mac::parse("01:00:00:00:00:01"); }),
          "has no MAC address"},
-        {changed([](auto& it) { it.branch_gateway.reset(); }), "has no gateway for the pod's address"},
+        {changed([](auto& it) { it.branch_gateway.reset(); }), "has no gateway for the pod's addresses"},
         {changed([](auto& it) { it.branch_gateway = ip("fe80:ec2::1"); }),
-         "has no gateway for the pod's address"},
+         "has no gateway for the pod's addresses"},
+        {changed([](auto& it) { it.branch_gateway = ip("224.0.0.1"); }),
+         "has no gateway for the pod's addresses"},
+        {changed([](auto& it) { it.allocations[0].ipv6 = ip("fd00::5"); }),
+         "has no gateway for the pod's addresses"},
         {changed([](auto& it) { it.trunk = 0; }), "has no trunk interface"},
         {changed([](auto& it) { it.allocations.push_back({ip("10.0.2.6"), {}, 2, 3}); }),
          "has one interface, not 2"}};
     for (auto const& [reply, why] : nonsense) {
         CAPTURE(why);
         node<> here;
+        if (reply.allocations.size() > 1 && why != "and one was asked for") ask_for_each_card(here);
         now.add = [answer = reply](auto const&, auto const&) mutable {
             answer.success = true;
             return answer;

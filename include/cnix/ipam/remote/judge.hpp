@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/concepts/cni_backend.hpp>
 #include <cnix/eni/lease.hpp>
+#include <cnix/eni/pod_address.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -22,8 +23,7 @@ inline void take(std::vector<net::address>& into, std::optional<net::address> co
     if (!address) return;
     if (address->family() != family)
         refuse("it has the address " + address->str() + " in the field of the other family");
-    if (address->is_unspecified() || address->is_multicast() || address->is_loopback() ||
-        address->is_link_local())
+    if (!eni::is_of_pods(net::prefix::host(*address)))
         refuse("the address " + address->str() + " cannot be a pod's");
     into.push_back(*address);
 }
@@ -75,11 +75,12 @@ inline eni::branch branch_of(rpc::add_reply const& from, eni::allocation const& 
     std::string const what = "the branch ENI of VLAN " + std::to_string(from.vlan) + " has ";
     if (!from.branch_mac || from.branch_mac->is_zero() || from.branch_mac->is_multicast())
         refuse(what + "no MAC address");
-    if (!from.branch_gateway || from.branch_gateway->is_unspecified() ||
-        std::ranges::none_of(allocation.addresses, [&](net::address const& one) {
-            return one.family() == from.branch_gateway->family();
-        }))
-        refuse(what + "no gateway for the pod's address");
+    auto const& gateway = from.branch_gateway;
+    if (!gateway ||
+        !(eni::is_of_pods(net::prefix::host(*gateway)) || (gateway->is_v6() && gateway->is_link_local())) ||
+        !std::ranges::all_of(allocation.addresses,
+                             [&](net::address const& one) { return one.family() == gateway->family(); }))
+        refuse(what + "no gateway for the pod's addresses");
     if (from.trunk <= 0) refuse(what + "no trunk interface");
     return {static_cast<std::uint16_t>(from.vlan), *from.branch_mac, *from.branch_gateway, from.trunk};
 }
@@ -93,13 +94,15 @@ inline void append_ips(cni::lease& to, eni::allocation const& from) {
     }
 }
 
-/// Of an answer to ADD that says success. See allocation_of().
-template <class Generation> void judge(rpc::add_reply const& reply, eni::lease& made) {
+/// Of an answer to ADD that says success; `multi_nic` as it was asked. See allocation_of().
+template <class Generation> void judge(rpc::add_reply const& reply, bool multi_nic, eni::lease& made) {
     if (reply.allocations.empty())
         refuse("there is no address in it; does the daemon speak as those of " +
                std::string{Generation::name} + '?');
     if (reply.allocations.size() > max_allocations)
         refuse("it has " + std::to_string(reply.allocations.size()) + " interfaces for one pod");
+    if (!multi_nic && reply.allocations.size() != 1)
+        refuse("it has " + std::to_string(reply.allocations.size()) + " interfaces, and one was asked for");
     if (reply.vlan != 0 && reply.allocations.size() != 1)
         refuse("a pod with a branch ENI has one interface, not " + std::to_string(reply.allocations.size()));
     for (rpc::allocation const& one : reply.allocations) {
