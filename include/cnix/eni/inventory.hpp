@@ -26,15 +26,16 @@ inline std::vector<network_interface> read_inventory(std::string_view text, std:
     return all;
 }
 
-/// Reads the file. Throws cni::error, or std::system_error if the file cannot be read.
-inline std::vector<network_interface> load_inventory(std::string const& path) {
+/// Reads the file. Throws cni::error, or std::system_error if the file cannot be read. `named` is how a user names another file.
+inline std::vector<network_interface> load_inventory(std::string const& path,
+                                                     std::string const& named = "in `ipam.inventory`") {
     std::string text;
     try {
         text = sys::read_file(path, config::max_size, " (the inventory of ENIs)");
     } catch (std::system_error const& e) {
         if (e.code().value() != ENOENT) throw;
-        throw cni::error{cni::code::try_again_later, "there is no inventory of ENIs " + path +
-                                                         ": write it, or name the file in `ipam.inventory`"};
+        throw cni::error{cni::code::try_again_later,
+                         "there is no inventory of ENIs " + path + ": write it, or name the file " + named};
     }
     return read_inventory(text, path);
 }

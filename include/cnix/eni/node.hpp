@@ -53,6 +53,29 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
 
     /// Each part is tried; the first failure is thrown at the end.
     void remove(std::vector<network_interface> const& enis) {
+        remove_with(
+            [&](auto const& step) {
+                for (auto const& eni : enis) step([&] { tear_down_eni(host_, eni); });
+            },
+            enis);
+    }
+    /// Where nobody knows the ENIs: what is known by its protocol number. The ENIs' addresses stay, and what upstream made for
+    /// those. Each part is tried; the first failure is thrown at the end.
+    void remove() {
+        remove_with(
+            [&](auto const& step) {
+                for (auto const family : {net::family::ipv4, net::family::ipv6})
+                    step([&] {
+                        for (auto const& route : host_.routes(family))
+                            if (route.protocol == protocol && is_eni_table(route.table))
+                                host_.delete_route(route);
+                    });
+            },
+            {});
+    }
+
+  private:
+    void remove_with(auto const& tear_down_enis, std::vector<network_interface> const& enis) {
         std::exception_ptr failure;
         auto const step = [&](auto const& what) {
             try {
@@ -62,14 +85,13 @@ template <netlink_backend Netlink, node_nat_policy Nat> class node {
             }
         };
         step([&] { nat_.remove_node(); });
-        for (auto const& eni : enis) step([&] { tear_down_eni(host_, eni); });
+        tear_down_enis(step);
         repairs now;
         for (auto const family : {net::family::ipv4, net::family::ipv6})
             step([&] { repair_rules(family, enis, {}, false, now); });
         if (failure) std::rethrow_exception(failure);
     }
 
-  private:
     void all(node_config const& config, std::vector<network_interface> const& enis, repairs& differ) {
         auto const families = families_of(config);
         auto const primary = std::ranges::find_if(enis, is_primary);

@@ -36,6 +36,11 @@ template <netlink_backend Netlink> netlink::link link_of(Netlink& host, network_
 /// Whether the node had its routes before any pod came: the others' tables are cnix's.
 inline bool is_primary(network_interface const& eni) { return eni.table() == main_table; }
 
+/// Whether the table is of an ENI other than the primary one. Those of branch ENIs begin behind the last device's.
+constexpr bool is_eni_table(std::uint32_t table) {
+    return (table >= table_of(1) && table < table_of_branch(1)) || table >= table_of(0, 1);
+}
+
 /// `32765: from 10.0.2.10 lookup 2`
 inline netlink::rule_spec from_eni_rule(net::address const& primary, std::uint32_t table) {
     return {.family = primary.family(),

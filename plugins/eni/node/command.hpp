@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cnix::eni {
 
@@ -23,7 +24,8 @@ constexpr inline std::string_view node_usage =
     "interfaces, a table of routes each, policy rules, SNAT, marks, sysctls.\n\n"
     "  set-up            makes it so; changes only what differs\n"
     "  check             tells what set-up would change; exit status 1 if anything\n"
-    "  remove            takes it back, but for MTUs and sysctls\n"
+    "  remove            takes it back, but for MTUs and sysctls; without an\n"
+    "                    inventory, but for the ENIs' addresses, too\n"
     "  --inventory FILE  the node's ENIs; else /etc/cnix/eni.json\n"
     "  --config FILE     how the node is to be set up; else /etc/cnix/eni-node.json.\n"
     "                    remove does not read it\n"
@@ -45,8 +47,17 @@ inline void print_lines(std::FILE* to, std::string const& text) {
 
 /// Runs one verb. Gives the exit status; 1 for findings and for failures, which are thrown.
 template <class Node> int run_node_command(node_command_line const& line) {
-    auto const enis = load_inventory(line.inventory);
     Node node{line.inventory};
+    std::vector<network_interface> enis;
+    try {
+        enis = load_inventory(line.inventory, "with `--inventory FILE`");
+    } catch (std::exception const& e) {
+        if (line.verb != "remove") throw;
+        node.remove();
+        throw cni::error{cni::code::io_failure,
+                         std::string{e.what()} +
+                             "\nthe addresses of the ENIs stay on their interfaces; all else is removed"};
+    }
     if (line.verb == "remove") {
         node.remove(enis);
         return 0;

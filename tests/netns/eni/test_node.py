@@ -209,6 +209,27 @@ def test_what_was_wanted_before_goes(lab, command, variant):
     assert "0x100/" not in shown and "0x00000100" not in shown and "10.1.0.0" not in shown
 
 
+@pytest.mark.parametrize("content", (None, "{"), ids=("missing", "broken"))
+def test_removal_without_an_inventory(lab, command, variant, pytestconfig, tmp_path, content):
+    foreign = snapshot(lab.node)
+    command(variant=variant, ipv6=True)
+    file = tmp_path / "eni.json"
+    if content is None:
+        file.unlink()
+    else:
+        file.write_text(content)
+    binary = pytestconfig.option.plugins_dir.resolve() / NODE_VARIANTS[variant]
+    done = lab.node.run(str(binary), "remove", "--inventory", str(file), check=False)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert (f"there is no inventory of ENIs {file}: write it, or name the file with `--inventory FILE`" in first) == (content is None)
+    assert second == "  the addresses of the ENIs stay on their interfaces; all else is removed"
+    assert lab.node.addresses("eth1") == ["10.0.2.10/24"]
+    lab.node.ip("addr del 10.0.2.10/24 dev eth1")
+    left = difference(foreign, snapshot(lab.node))
+    assert [one for one in left if not re.match(r"[-+] (link eth[01]|sysctl) ", one)] == []
+
+
 def test_damage_is_told_and_put_right(lab, command, variant):
     command(variant=variant)
     good = snapshot(lab.node)

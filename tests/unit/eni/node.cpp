@@ -96,6 +96,28 @@ TEST_CASE_FIXTURE(
     }
 }
 
+TEST_CASE_FIXTURE(world,
+                  "without an inventory, what has the protocol number is removed, and addresses stay") {
+    static_assert(eni::is_eni_table(2) && eni::is_eni_table(100) && eni::is_eni_table(10100));
+    static_assert(!eni::is_eni_table(101) && !eni::is_eni_table(4194) && !eni::is_eni_table(254) &&
+                  !eni::is_eni_table(0));
+    host.change_link(index(1), {.up = true});
+    host.add_route({.dst = cidr("198.51.100.0/24"), .device = index(1), .table = 2});
+    host.add_route(
+        {.dst = cidr("10.0.5.5/32"), .device = index(0), .table = 142, .protocol = eni::protocol}); // a pod's
+    host.add_rule({.priority = 32765, .table = 77, .source = cidr("192.0.2.77/32")});
+    auto const before = state();
+    for (auto const& config : configs()) {
+        tested{}.set_up(config, enis);
+        tested{}.remove();
+        if (config.ipv4) {
+            CHECK(host.addresses(index(1)).size() == 1);
+            host.delete_address(index(1), cidr("10.0.2.10/24"));
+        }
+        CHECK(state() == before);
+    }
+}
+
 TEST_CASE_FIXTURE(world, "another configuration leaves no trace of the one before") {
     std::vector<std::string> states;
     for (auto const& config : configs()) {
