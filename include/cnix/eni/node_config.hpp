@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct node_config {
     std::vector<net::prefix> excludeSNATCIDRs{};
     config::text randomizeSNAT{"prng"}; ///< or "hashrandom", "none"
     bool nodePortSupport = true;
-    config::text connmark{"0x80"};                   ///< a number of 32 bits, not 0, hexadecimal or decimal
+    config::text connmark{"0x80"}; ///< a number, hexadecimal or decimal, of bits that are nobody else's
     std::vector<net::prefix> externalServiceCIDRs{}; ///< none of length 0
     config::text vethPrefix{"eni"};                  ///< as the plugin's
     bool enablePodENI = false;                       ///< pods may have branch ENIs
@@ -85,6 +86,9 @@ struct node_config {
         if (!ports()) found.fault("randomizeSNAT", "write \"prng\", \"hashrandom\" or \"none\"");
         if (!mark())
             found.fault("connmark", "write a number of 32 bits that is not 0, such as \"0x80\" or \"128\"");
+        if (mark().value_or(0) & kube_proxys)
+            found.fault("connmark",
+                        "the bits 0x4000 and 0x8000 are kube-proxy's; choose another, such as \"0x80\"");
         if (vethPrefix.empty() || vethPrefix.size() > 4 || !is_word(vethPrefix.view()))
             found.fault("vethPrefix", "write 1 to 4 letters and digits");
         for (std::string_view const taken : {"eth", "lo", "vlan"})
@@ -114,6 +118,8 @@ struct node_config {
     }
 
   private:
+    /// KUBE-MARK-MASQ and KUBE-MARK-DROP, as kube-proxy (iptables.masqueradeBit 14) and kubelet choose them.
+    static constexpr std::uint32_t kube_proxys = 0xc000;
     /// What iptables and nft, too, take as it stands.
     static constexpr bool is_word(std::string_view text) {
         for (char const c : text)
@@ -148,7 +154,16 @@ inline node_config read_node_config(std::string_view text, std::string const& pa
 
 /// Reads the file. Throws cni::error, or std::system_error if the file cannot be read.
 inline node_config load_node_config(std::string const& path) {
-    return read_node_config(sys::read_file(path, config::max_size, " (the node's configuration)"), path);
+    std::string text;
+    try {
+        text = sys::read_file(path, config::max_size, " (the node's configuration)");
+    } catch (std::system_error const& e) {
+        if (e.code() != std::errc::no_such_file_or_directory) throw;
+        throw cni::error{cni::code::invalid_network_config,
+                         "there is no configuration of the node " + path +
+                             ": write it, with `vpcCIDRs` at least, or name the file with `--config FILE`"};
+    }
+    return read_node_config(text, path);
 }
 
 } // namespace cnix::eni

@@ -325,12 +325,18 @@ def test_a_wrong_command_line_is_refused(lab, command, pytestconfig, arguments, 
     assert done.returncode == 2 and text in done.stderr and done.stdout == ""
 
 
-def test_bad_files_are_refused_and_nothing_is_changed(lab, command, tmp_path):
+def test_bad_files_are_refused_and_nothing_is_changed(lab, command, pytestconfig, tmp_path):
     before = snapshot(lab.node)
     for config, text in (({"connmark": "0"}, "node.json: 1:"), ({"vpcCIDRs": []}, "list the VPC's networks"),
                          ({"vethPrefix": "vlan"}, "`vlan` is what other interfaces are called"), ({"frob": 1}, "unknown key `frob`")):
         told = command(check=False, **config)
         assert told.returncode == 1 and text in told.stderr, told
+    binary = str(pytestconfig.option.plugins_dir.resolve() / "cnix-eni-node")
+    for verb in ("set-up", "check"):
+        told = lab.node.run(binary, verb, "--inventory", "/nonexistent", check=False)
+        assert told.returncode == 1 and "/nonexistent: write it, or name the file with `--inventory FILE`" in told.stderr
+        told = lab.node.run(binary, verb, "--inventory", str(tmp_path / "eni.json"), "--config", "/nonexistent", check=False)
+        assert told.returncode == 1 and "/nonexistent: write it, with `vpcCIDRs` at least" in told.stderr
     lab.enis.pop(0)
     told = command(check=False)
     assert told.returncode == 1 and "the primary ENI, with device number 0, is not among the node's" in told.stderr

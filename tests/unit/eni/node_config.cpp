@@ -98,6 +98,11 @@ TEST_CASE("each bad value is told with its key") {
     told(R"("randomizeSNAT": "fully")", "$.randomizeSNAT: write \"prng\", \"hashrandom\" or \"none\"");
     told(R"("connmark": "0")",
          "$.connmark: write a number of 32 bits that is not 0, such as \"0x80\" or \"128\"");
+    for (std::string const taken : {"0xffffffff", "0x4000", "0x8000", "0x4080", "32768"})
+        told(R"("connmark": ")" + taken + '"',
+             "$.connmark: the bits 0x4000 and 0x8000 are kube-proxy's; choose another, such as \"0x80\"");
+    for (std::string const free : {"0x2000", "0x10000", "0xffff3fff"})
+        CHECK(faults('{' + vpc + R"("connmark": ")" + free + "\"}") == all{});
     told(R"("podSGEnforcingMode": "lenient")", "$.podSGEnforcingMode: write \"strict\" or \"standard\"");
     for (std::string const prefix : {"", "enieni", "e/i", "e+", "e*", "e\\\"", "-e", "e'", "!e"})
         told(R"("vethPrefix": ")" + prefix + '"', "$.vethPrefix: write 1 to 4 letters and digits");
@@ -118,7 +123,11 @@ TEST_CASE("an error names the file and all faults") {
         for (char const* const key : {"$.mtu", "$.connmark", "$.vpcCIDRs"})
             CHECK(e.message().find(key) != std::string::npos);
     }
-    CHECK_THROWS_AS(eni::load_node_config("/nonexistent"), std::system_error);
+    CHECK_THROWS_WITH_AS(eni::load_node_config("/nonexistent"),
+                         "there is no configuration of the node /nonexistent: write it, with `vpcCIDRs` at "
+                         "least, or name the file with `--config FILE`",
+                         cni::error);
+    CHECK_THROWS_AS(eni::load_node_config("/"), std::system_error);
 }
 
 } // namespace
