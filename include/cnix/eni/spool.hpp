@@ -4,10 +4,12 @@
 #include <cnix/concepts/settings.hpp>
 #include <cnix/config/read.hpp>
 #include <cnix/sys/directory.hpp>
+#include <cnix/sys/file_lock.hpp>
 #include <cnix/sys/random.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
@@ -16,7 +18,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/file.h>
 #include <utility>
 #include <vector>
 
@@ -94,9 +95,11 @@ class spool {
         sync(sys::open(above, O_RDONLY | O_DIRECTORY), above);
     }
 
-    /// Takes a release back, if there is one; waits for who is about to act on it.
-    bool drop(cni::attachment_id const& attachment) const {
-        return replay(attachment, [] { return true; });
+    /// Takes a release back, if there is one; waits for who is about to act on it, and throws sys::lock_timeout after `limit`.
+    bool drop(cni::attachment_id const& attachment, std::chrono::milliseconds limit) const {
+        return act_on(
+            attachment, limit, [&](std::string const& path) { throw sys::lock_timeout{path, limit}; },
+            [] { return true; });
     }
 
     /// All of them, in no order. Files that are none are left alone and told of.
@@ -117,8 +120,23 @@ class spool {
         return all;
     }
 
-    /// If the attachment's release waits: calls `act`, and forgets the release if it returns true. Returns whether it did.
+    /// If the attachment's release waits, and nobody acts on it: calls `act`, and forgets the release if it returns true. Returns
+    /// whether it did.
     template <std::predicate Act> bool replay(cni::attachment_id const& attachment, Act&& act) const {
+        return act_on(attachment, std::chrono::milliseconds{0}, [](std::string const&) {}, act);
+    }
+
+    std::string const& path() const noexcept { return path_; }
+
+  private:
+    static constexpr std::string_view suffix = ".json";
+    static constexpr std::string_view unfinished = ".new";
+    static constexpr std::size_t max_size = 64 * 1024;
+    static constexpr std::time_t old = 600; // seconds: a put() takes none
+
+    /// replay(), but waits for who acts on it, and calls `held` with the file's path if that was too long.
+    bool act_on(cni::attachment_id const& attachment, std::chrono::milliseconds limit,
+                std::invocable<std::string const&> auto&& held, std::predicate auto&& act) const {
         auto const directory = sys::directory::open(path_);
         if (!directory) return false;
         std::string const name = file_name(attachment);
@@ -129,22 +147,13 @@ class spool {
                 sys::throw_errno(error, "open the file \"" + directory->path(name) + '"');
             return false;
         }
-        int result = -1;
-        do result = ::flock(file.get(), LOCK_EX);
-        while (result != 0 && errno == EINTR);
-        if (int const error = errno; result != 0)
-            sys::throw_errno(error, "lock the file \"" + directory->path(name) + '"');
+        if (!sys::lock_within(file, directory->path(name), limit)) {
+            held(directory->path(name));
+            return false;
+        }
         if (!is_still(*directory, name, file)) return false; // another did it
         return act() && directory->remove(name);
     }
-
-    std::string const& path() const noexcept { return path_; }
-
-  private:
-    static constexpr std::string_view suffix = ".json";
-    static constexpr std::string_view unfinished = ".new";
-    static constexpr std::size_t max_size = 64 * 1024;
-    static constexpr std::time_t old = 600; // seconds: a put() takes none
 
     static std::string file_name(cni::attachment_id const& attachment) {
         return attachment.digest().append(suffix);

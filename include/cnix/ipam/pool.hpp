@@ -185,12 +185,15 @@ class pool {
     }
 
   private:
+    /// For the checkpoint's lock, which is held for milliseconds.
+    static constexpr std::chrono::seconds longest_wait{30};
+
     /// The checkpoint, for one who changes it: nobody else does meanwhile.
     class locked_checkpoint {
       public:
         explicit locked_checkpoint(pool_config const& config)
             : directory_{sys::directory::open_or_create(split(config).first, 0755)},
-              lock_{directory_, split(config).second + ".lock"}, file_{directory_, split(config).second} {}
+              lock_{locked(directory_, split(config).second)}, file_{directory_, split(config).second} {}
         locked_checkpoint(locked_checkpoint const&) = delete;
         locked_checkpoint& operator=(locked_checkpoint const&) = delete;
 
@@ -198,6 +201,14 @@ class pool {
         void save(eni::state const& now) const { file_.save(now); }
 
       private:
+        static sys::file_lock locked(sys::directory const& in, std::string const& name) {
+            try {
+                return {in, name + ".lock", longest_wait};
+            } catch (sys::lock_timeout const& e) {
+                throw cni::error{cni::code::try_again_later, e.what()};
+            }
+        }
+
         sys::directory directory_;
         sys::file_lock lock_;
         eni::checkpoint file_;

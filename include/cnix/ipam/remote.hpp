@@ -8,6 +8,7 @@
 #include <cnix/ipam/remote/config.hpp>
 #include <cnix/ipam/remote/judge.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -48,7 +49,7 @@ template <cni_backend Client> class remote {
 
     lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {
         auto const begin = clock::now();
-        spool_of(keys).drop(one);
+        drop_own(one, keys);
         auto const give_back = [&](std::chrono::milliseconds within) {
             undo.on_failure("give the addresses back",
                             [one = static_cast<cni::attachment_id>(one), keys, within] {
@@ -57,12 +58,10 @@ template <cni_backend Client> class remote {
         };
         rpc::add_reply reply;
         try {
-            reply = Client{}.add_network(daemon(keys),
+            reply = Client{}.add_network({daemon(keys).endpoint, left(keys, begin)},
                                          {pod_of(one, keys.cni_args), one.netns, keys.runtime.multi_nic()});
         } catch (rpc::error const& e) {
-            auto const left = keys.config.within() -
-                              std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - begin);
-            if (e.reached()) give_back(left);
+            if (e.reached()) give_back(left(keys, begin));
             throw cni::error{cni::code::try_again_later,
                              "add cmd: Error received from AddNetwork gRPC call: " + std::string{e.what()} +
                                  why(e)};
@@ -163,6 +162,11 @@ template <cni_backend Client> class remote {
   private:
     static constexpr std::chrono::milliseconds agent_deadline{2000}; // upstream's
 
+    /// Of the deadline, which began then.
+    static std::chrono::milliseconds left(settings const& keys, clock::time_point begin) {
+        auto const gone = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - begin);
+        return std::max(std::chrono::milliseconds{0}, keys.config.within() - gone);
+    }
     static rpc::target daemon(settings const& keys) {
         return {keys.config.endpoint ? *keys.config.endpoint
                                      : rpc::endpoint::parse(generation::daemon).value(),
@@ -250,12 +254,23 @@ template <cni_backend Client> class remote {
         warn(what + "; the release waits for it in " + spool_of(keys).path());
     }
 
+    /// Takes back the attachment's own release, which somebody may be about to act on.
+    static void drop_own(cni::attachment_id const& one, settings const& keys) {
+        try {
+            spool_of(keys).drop(one, keys.config.within());
+        } catch (sys::lock_timeout const& e) {
+            throw cni::error{cni::code::try_again_later, e.what()};
+        }
+    }
+
     /// After a DEL that the daemon heard: nothing waits any more.
     static void settle(cni::attachment_id const& one, settings const& keys) {
         try {
-            spool_of(keys).drop(one);
+            drop_own(one, keys);
             findings untold;
             replay(one.network, keys, nullptr, untold);
+        } catch (cni::error const&) {
+            throw;
         } catch (std::exception const& e) {
             warn(e.what());
         }
@@ -269,15 +284,14 @@ template <cni_backend Client> class remote {
         for (auto const& release : spool.entries(found)) {
             auto const& [of, container, interface] = release.attachment;
             if (of != network || (valid && valid->contains(container.str(), interface.str()))) continue;
-            auto const left = keys.config.within() -
-                              std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - begin);
+            auto const within = left(keys, begin);
             std::optional<std::string> failure;
-            bool stop = left <= std::chrono::milliseconds{0};
+            bool stop = within <= std::chrono::milliseconds{0};
             if (stop) failure = "there is no time left";
             if (!stop)
                 spool.replay(release.attachment, [&] {
                     try {
-                        bool const done = tell(release, {daemon(keys).endpoint, left}).success;
+                        bool const done = tell(release, {daemon(keys).endpoint, within}).success;
                         if (!done) failure = "it refused";
                         return done;
                     } catch (rpc::bad_reply const&) {

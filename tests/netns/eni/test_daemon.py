@@ -124,7 +124,7 @@ def test_add_with_a_daemon_that_does_not_answer(daemon):
     pod = daemon.pod(config=daemon.config(ipam={"deadline": 1}))
     before = snapshot(daemon.node)
     begin = time.monotonic()
-    pod.run("ADD").failure(11, "does not answer within 1000 ms")
+    pod.run("ADD").failure(11, "does not answer within")
     assert time.monotonic() - begin < 3
     assert difference(before, snapshot(daemon.node)) == []
 

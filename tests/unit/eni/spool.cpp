@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -18,6 +20,8 @@ using namespace cnix;
 using eni::spool;
 using eni::spooled_release;
 namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds patience{10};
 
 struct in_directory {
     std::string root = "/tmp/cnix-spool.XXXXXX";
@@ -47,7 +51,7 @@ spooled_release release(std::string_view container, std::string_view interface =
 
 TEST_CASE_FIXTURE(in_directory, "a release is there until it is dropped") {
     CHECK(waiting().entries(unreadable).empty());
-    CHECK_FALSE(waiting().drop(release("c1").attachment));
+    CHECK_FALSE(waiting().drop(release("c1").attachment, patience));
     CHECK_FALSE(fs::exists(root + "/a"));
 
     waiting().put(release("c1"));
@@ -57,8 +61,8 @@ TEST_CASE_FIXTURE(in_directory, "a release is there until it is dropped") {
     waiting().put(release("c1", "eth1"));
     CHECK(waiting().entries(unreadable).size() == 2);
 
-    CHECK(waiting().drop(release("c1").attachment));
-    CHECK_FALSE(waiting().drop(release("c1").attachment));
+    CHECK(waiting().drop(release("c1").attachment, patience));
+    CHECK_FALSE(waiting().drop(release("c1").attachment, patience));
     CHECK(waiting().entries(unreadable) == std::vector{release("c1", "eth1")});
     CHECK(unreadable.empty());
 }
@@ -138,13 +142,35 @@ TEST_CASE_FIXTURE(in_directory, "an ADD waits for who releases the same attachme
     char byte = 0;
     REQUIRE(::read(ready[0], &byte, 1) == 1);
     auto const begin = std::chrono::steady_clock::now();
-    CHECK_FALSE(waiting().drop(release("c1").attachment)); // it is gone by now
+    CHECK_FALSE(waiting().drop(release("c1").attachment, patience)); // it is gone by now
     CHECK(std::chrono::steady_clock::now() - begin > std::chrono::milliseconds{100});
     int status = 0;
     CHECK(::waitpid(child, &status, 0) == child);
     CHECK(status == 0);
     ::close(ready[0]);
     ::close(ready[1]);
+}
+
+TEST_CASE_FIXTURE(in_directory, "who holds a release stops nobody for long") {
+    waiting().put(release("c1"));
+    auto const file = path(release("c1").attachment.digest() + ".json");
+    std::optional<sys::fd> holder{sys::open(file, O_RDONLY)};
+    REQUIRE(::flock(holder->get(), LOCK_EX | LOCK_NB) == 0);
+    CHECK_FALSE(waiting().replay(release("c1").attachment, [] { return true; })); // it is passed over
+    auto const begin = std::chrono::steady_clock::now();
+    CHECK_THROWS_WITH_AS(
+        waiting().drop(release("c1").attachment, std::chrono::milliseconds{60}),
+        ("the file \"" + file +
+         "\" is locked: another process held it for 60 ms; end that one if it hangs (fuser " + file +
+         " names it)")
+            .c_str(),
+        sys::lock_timeout);
+    auto const took = std::chrono::steady_clock::now() - begin;
+    CHECK(took >= std::chrono::milliseconds{60});
+    CHECK(took < std::chrono::seconds{5});
+    CHECK(fs::exists(file));
+    holder.reset();
+    CHECK(waiting().drop(release("c1").attachment, std::chrono::milliseconds{0}));
 }
 
 TEST_CASE_FIXTURE(in_directory,
@@ -187,7 +213,7 @@ TEST_CASE_FIXTURE(in_directory, "a directory that cannot be one") {
     std::ofstream{root + "/a"} << "";
     CHECK_THROWS_AS(waiting().put(release("c1")), std::system_error);
     CHECK_THROWS_AS(waiting().entries(unreadable), std::system_error);
-    CHECK_THROWS_AS(waiting().drop(release("c1").attachment), std::system_error);
+    CHECK_THROWS_AS(waiting().drop(release("c1").attachment, patience), std::system_error);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <string>
 #include <sys/wait.h>
 #include <system_error>
+#include <thread>
 
 namespace fs = std::filesystem;
 namespace sys = cnix::sys;
@@ -86,4 +88,25 @@ TEST_CASE("a missing lock file can be ignored; a symbolic link is refused") {
     fs::create_symlink("elsewhere", root.path / "lock");
     CHECK_THROWS_AS((sys::file_lock{at, "lock"}), std::system_error);
     CHECK_FALSE(fs::exists(root.path / "elsewhere"));
+}
+
+TEST_CASE("a file lock with a limit") {
+    using namespace std::chrono_literals;
+    temporary const root;
+    auto const at = *sys::directory::open(root.path);
+    {
+        sys::file_lock const lock{at, "lock", 0ms};
+        CHECK_FALSE(free(root.path / "lock"));
+        auto const begin = std::chrono::steady_clock::now();
+        CHECK_THROWS_AS((sys::file_lock{at, "lock", 50ms}), sys::lock_timeout);
+        CHECK(std::chrono::steady_clock::now() - begin >= 50ms);
+    }
+    std::optional<sys::file_lock> first{std::in_place, at, "lock"};
+    std::thread ends{[&] {
+        std::this_thread::sleep_for(50ms);
+        first.reset();
+    }};
+    sys::file_lock const second{at, "lock", 30s};
+    CHECK_FALSE(free(root.path / "lock"));
+    ends.join();
 }
