@@ -98,10 +98,10 @@ RUNNERS = "".join(test.read_text() for test in (ROOT / "tests").rglob("test_*.py
 
 @pytest.mark.parametrize("page", BY_NAME)
 def test_every_block_is_tried(page):
-    """C++, JSON and YAML are excerpts of files, C++ of files that CMake builds; or a test reads the page and runs them, as it does
+    """C++, INI, JSON and YAML are excerpts of files, C++ of files that CMake builds; or a test reads the page and runs them, as it does
     shell commands. CMake's are all run by tests/package/test_cmake_blocks.py."""
     for name, language, block in BLOCK.findall(page.read_text()):
-        assert language in ("cpp", "json", "yaml", "sh", "cmake"), f"of what language is this? {block}"
+        assert language in ("cpp", "ini", "json", "yaml", "sh", "cmake"), f"of what language is this? {block}"
         read = f'"{page.relative_to(ROOT)}"' in RUNNERS
         assert name or language == "cmake" or (read and language != "cpp"), f"nothing tries this: {block}"
         if language == "cpp":

@@ -1,0 +1,38 @@
+"""packaging/systemd: the units of docs/eni-node.md, as systemd understands them."""
+
+import configparser
+import shutil
+import subprocess
+
+import pytest
+from sources import ROOT
+
+UNITS = sorted((ROOT / "packaging/systemd").iterdir())
+
+
+def read(name: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(delimiters="=", interpolation=None, strict=True)
+    unit.optionxform = str
+    unit.read_string((ROOT / "packaging/systemd" / name).read_text())
+    return unit
+
+
+def test_the_node_is_set_up_before_kubelet_and_again():
+    assert [unit.name for unit in UNITS] == ["cnix-eni-node.service", "cnix-eni-node.timer"]
+    service, timer = read("cnix-eni-node.service"), read("cnix-eni-node.timer")
+    assert service["Unit"]["Before"] == "kubelet.service"
+    assert dict(service["Service"]) == {"Type": "oneshot", "ExecStart": "/usr/sbin/cnix-eni-node set-up"}, \
+        "with RemainAfterExit the timer would start nothing"
+    assert service["Install"]["WantedBy"] == "multi-user.target"
+    assert timer["Timer"]["OnUnitInactiveSec"] and timer["Timer"]["OnBootSec"]
+    assert timer["Install"]["WantedBy"] == "timers.target"
+
+
+def test_systemd_finds_nothing(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is missing (Debian: systemd)")
+    for unit in UNITS:  # the program is not installed where tests run
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/usr/sbin/cnix-eni-node ", "/bin/true "))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit.name) for unit in UNITS)],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
