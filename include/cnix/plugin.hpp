@@ -66,6 +66,21 @@ concept hears_of_attached =
              cni::result const& result) { ipam.attached(attachment, settings, lease, result); };
 
 template <class Ipam>
+concept holds_attachments = requires(Ipam ipam, cni::attachment const& attachment,
+                                     settings<Ipam> const& settings) { ipam.hold(attachment, settings); };
+
+struct nothing_held {};
+
+/// What keeps other ADDs and DELs of the attachment off while it lives.
+template <class Ipam>
+auto hold(Ipam& ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
+    if constexpr (holds_attachments<Ipam>)
+        return ipam.hold(attachment, settings);
+    else
+        return nothing_held{};
+}
+
+template <class Ipam>
 concept tells_released =
     requires(Ipam ipam, cni::attachment const& attachment, settings<Ipam> const& settings) {
         { ipam.del(attachment, settings) } -> std::same_as<std::optional<typename Ipam::lease>>;
@@ -302,6 +317,7 @@ class plugin<Link, Ipam, Nat, Ns> {
         auto pod = Ns::open(request.netns);
         refuse_own_netns(pod, request);
         auto const previous = verb.previous();
+        [[maybe_unused]] auto const held = detail::hold(ipam, attachment, ipam_settings);
 
         detail::all_or_nothing([&](cni::rollback& undo) {
             typename Ipam::lease lease;
@@ -335,6 +351,7 @@ class plugin<Link, Ipam, Nat, Ns> {
         if (pod) refuse_own_netns(*pod, request);
         Ns* const maybe_pod = pod ? &*pod : nullptr;
         std::string const other_ipam = verb.template other_ipam<Ipam>();
+        [[maybe_unused]] auto const held = detail::hold(ipam, attachment, ipam_settings);
 
         detail::attempts attempt;
         // What cannot be told is searched by name, so a failure here is none of DEL's.

@@ -78,6 +78,9 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   forgets_first (may be left out) true: an add that fails, or is undone, may release what an earlier add of the attachment got,
 ///             as it does where `type` is empty. The engine then asks for nothing if the pod has the interface already.
 ///
+///   hold      (may be left out) keeps other ADDs and DELs of the attachment off until what it returns is destroyed, which is when
+///             the verb ends; for who forgets_first. Throws cni::error, and the verb has failed and done nothing.
+///
 /// Laws (tests/laws/ipam_laws.hpp): add then find gives the lease; add twice without del throws and keeps the first, or gives it
 /// again and has nothing to undo, or, of one that delegates, throws and releases all of the attachment's; add, del leaves no
 /// trace; del twice succeeds; two attachments never hold one address; a rolled back add leaves no trace; check finds nothing

@@ -66,6 +66,24 @@ namespace cnix::eni {
 /// is never overtaken by the release. Everything that fails throws std::system_error.
 class spool {
   public:
+    /// Keeps others off an attachment until destroyed: DIGEST.lock, which is removed then.
+    class held {
+      public:
+        held(held&&) noexcept = default;
+        held& operator=(held&&) = delete;
+        ~held() {
+            if (file_) ::unlinkat(directory_.get(), name_.c_str(), 0);
+        }
+
+      private:
+        friend spool;
+        held(sys::directory directory, std::string name, sys::fd file)
+            : directory_{std::move(directory)}, name_{std::move(name)}, file_{std::move(file)} {}
+        sys::directory directory_;
+        std::string name_;
+        sys::fd file_;
+    };
+
     /// Of a directory that need not exist.
     explicit spool(std::string path) : path_{std::move(path)} {}
 
@@ -95,6 +113,23 @@ class spool {
         sync(sys::open(above, O_RDONLY | O_DIRECTORY), above);
     }
 
+    /// For who changes the attachment. Waits for who holds it, and throws sys::lock_timeout after `limit`.
+    held hold(cni::attachment_id const& attachment, std::chrono::milliseconds limit) const {
+        using clock = std::chrono::steady_clock;
+        auto const end = clock::now() + limit;
+        for (;;) {
+            auto directory = sys::directory::open_or_create(path_, 0755);
+            std::string name = attachment.digest().append(lock_suffix);
+            auto file = open_lock(directory, name, O_CREAT);
+            if (!file) continue; // the directory was removed just now
+            auto const left = std::chrono::duration_cast<std::chrono::milliseconds>(end - clock::now());
+            if (!sys::lock_within(file, directory.path(name), left))
+                throw sys::lock_timeout{directory.path(name), limit};
+            if (is_still(directory, name, file))
+                return {std::move(directory), std::move(name), std::move(file)};
+        }
+    }
+
     /// Takes a release back, if there is one; waits for who is about to act on it, and throws sys::lock_timeout after `limit`.
     bool drop(cni::attachment_id const& attachment, std::chrono::milliseconds limit) const {
         return act_on(
@@ -109,6 +144,7 @@ class spool {
         if (!directory) return all;
         for (std::string const& name : directory->names()) {
             if (name.ends_with(unfinished)) remove_if_old(*directory, name);
+            if (name.ends_with(lock_suffix)) remove_if_free(*directory, name);
             if (!name.ends_with(suffix)) continue;
             auto release = parse(directory->read(name, max_size).bytes);
             if (release && file_name(release->attachment) == name)
@@ -130,13 +166,14 @@ class spool {
 
   private:
     static constexpr std::string_view suffix = ".json";
+    static constexpr std::string_view lock_suffix = ".lock";
     static constexpr std::string_view unfinished = ".new";
     static constexpr std::size_t max_size = 64 * 1024;
     static constexpr std::time_t old = 600; // seconds: a put() takes none
 
-    /// replay(), but waits for who acts on it, and calls `held` with the file's path if that was too long.
+    /// replay(), but waits for who acts on it, and calls `busy` with the file's path if that was too long.
     bool act_on(cni::attachment_id const& attachment, std::chrono::milliseconds limit,
-                std::invocable<std::string const&> auto&& held, std::predicate auto&& act) const {
+                std::invocable<std::string const&> auto&& busy, std::predicate auto&& act) const {
         auto const directory = sys::directory::open(path_);
         if (!directory) return false;
         std::string const name = file_name(attachment);
@@ -148,7 +185,7 @@ class spool {
             return false;
         }
         if (!sys::lock_within(file, directory->path(name), limit)) {
-            held(directory->path(name));
+            busy(directory->path(name));
             return false;
         }
         if (!is_still(*directory, name, file)) return false; // another did it
@@ -192,6 +229,22 @@ class spool {
         struct stat status{};
         if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
             status.st_mtime < std::time(nullptr) - old)
+            directory.remove(name);
+    }
+
+    /// Nothing if it is missing.
+    static sys::fd open_lock(sys::directory const& directory, std::string const& name, int flags) {
+        sys::fd file{::openat(directory.get(), name.c_str(),
+                              flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)};
+        if (int const error = errno; !file && error != ENOENT)
+            sys::throw_errno(error, "open the lock file \"" + directory.path(name) + '"');
+        return file;
+    }
+
+    /// What one who was killed left of hold().
+    static void remove_if_free(sys::directory const& directory, std::string const& name) {
+        auto const file = open_lock(directory, name, 0);
+        if (file && sys::lock_within(file, directory.path(name), {}) && is_still(directory, name, file))
             directory.remove(name);
     }
 

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace cnix::ipam {
@@ -47,9 +48,28 @@ template <cni_backend Client> class remote {
         true; ///< the daemon gives the same addresses again, as if they were new
     static constexpr bool without_subnets = true; ///< the protocol has none (compose.hpp)
 
-    lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {
+    /// The daemon gives two ADDs of one attachment the same addresses: the second must see what the first made before it asks, or
+    /// it would give them back when it fails for that. A DEL goes on with a spool that cannot be used.
+    std::optional<eni::spool::held> hold(cni::attachment const& one, settings const& keys) {
         auto const begin = clock::now();
-        drop_own(one, keys);
+        try {
+            auto held = spool_of(keys).hold(one, keys.config.within());
+            waited_ = clock::now() - begin;
+            return held;
+        } catch (sys::lock_timeout const& e) {
+            throw cni::error{cni::code::try_again_later, e.what()};
+        } catch (std::system_error const& e) {
+            if (keys.request.verb != cni::verb::del)
+                throw cni::error{cni::code::try_again_later,
+                                 std::string{e.what()} + "; correct `ipam.spool`, or make it writable"};
+            warn(e.what());
+            return std::nullopt;
+        }
+    }
+
+    lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {
+        auto const begin = clock::now() - waited_;
+        drop_own(one, keys, left(keys, begin));
         auto const give_back = [&](std::chrono::milliseconds within) {
             undo.on_failure("give the addresses back",
                             [one = static_cast<cni::attachment_id>(one), keys, within] {
@@ -255,9 +275,10 @@ template <cni_backend Client> class remote {
     }
 
     /// Takes back the attachment's own release, which somebody may be about to act on.
-    static void drop_own(cni::attachment_id const& one, settings const& keys) {
+    static void drop_own(cni::attachment_id const& one, settings const& keys,
+                         std::chrono::milliseconds limit) {
         try {
-            spool_of(keys).drop(one, keys.config.within());
+            spool_of(keys).drop(one, limit);
         } catch (sys::lock_timeout const& e) {
             throw cni::error{cni::code::try_again_later, e.what()};
         }
@@ -266,7 +287,7 @@ template <cni_backend Client> class remote {
     /// After a DEL that the daemon heard: nothing waits any more.
     static void settle(cni::attachment_id const& one, settings const& keys) {
         try {
-            drop_own(one, keys);
+            drop_own(one, keys, keys.config.within());
             findings untold;
             replay(one.network, keys, nullptr, untold);
         } catch (cni::error const&) {
@@ -350,6 +371,8 @@ template <cni_backend Client> class remote {
                    std::string{generation::name};
         return {};
     }
+
+    clock::duration waited_{}; ///< of the deadline, in hold()
 
     static void warn(std::string const& what) { std::fprintf(stderr, "cnix: %s\n", what.c_str()); }
 };

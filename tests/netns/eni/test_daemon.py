@@ -180,6 +180,22 @@ def test_a_second_add_gives_no_second_address(daemon):
     assert len(stub.held) == 1, "and the first is kept"
 
 
+def test_of_two_adds_at_once_the_winner_keeps_its_address(daemon):
+    """The daemon gives both the same."""
+    stub = daemon.serve(1)
+    for name in ("one", "two", "three"):
+        pod = daemon.pod(name)
+        with ThreadPoolExecutor(3) as each:
+            done = list(each.map(lambda _: pod.run("ADD"), range(3)))
+        lost = [one for one in done if one.returncode != 0]
+        assert len(lost) == 2
+        for one in lost:
+            one.failure(None, "exists already")
+        assert [held for key, held in stub.held.items() if pod.pod.container in key], "the loser released what the winner has"
+        assert list(daemon.spool.iterdir()) == []
+    assert stub.asked("DelNetwork") == []
+
+
 def test_network_policy(daemon):
     stub = daemon.serve(1, mode="strict", agent=f"unix://{daemon.agent}")
     pod = daemon.attach()

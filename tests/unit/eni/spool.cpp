@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -171,6 +172,40 @@ TEST_CASE_FIXTURE(in_directory, "who holds a release stops nobody for long") {
     CHECK(fs::exists(file));
     holder.reset();
     CHECK(waiting().drop(release("c1").attachment, std::chrono::milliseconds{0}));
+}
+
+TEST_CASE_FIXTURE(in_directory, "an attachment is held by one at a time") {
+    using namespace std::chrono_literals;
+    auto const one = release("c1").attachment;
+    auto const file = path(one.digest() + ".lock");
+    {
+        auto const held = waiting().hold(one, 0ms);
+        CHECK(fs::exists(file));
+        CHECK_THROWS_AS(waiting().hold(one, 20ms), sys::lock_timeout);
+        auto const other = waiting().hold(release("c2").attachment, 0ms);
+        CHECK(waiting().entries(unreadable).empty()); // which leaves what is held
+        CHECK_THROWS_AS(waiting().hold(one, 0ms), sys::lock_timeout);
+    }
+    CHECK(files() == 0);
+    std::ofstream{file} << ""; // of one who was killed
+    CHECK(waiting().entries(unreadable).empty());
+    CHECK(files() == 0);
+    CHECK(unreadable.empty());
+
+    std::atomic<int> inside = 0, together = 0;
+    std::vector<std::thread> all;
+    for (int i = 0; i < 6; ++i)
+        all.emplace_back([&] {
+            for (int n = 0; n < 10; ++n) {
+                auto const held = waiting().hold(one, 30s);
+                if (++inside > 1) ++together;
+                std::this_thread::sleep_for(200us);
+                --inside;
+            }
+        });
+    for (auto& each : all) each.join();
+    CHECK(together == 0);
+    CHECK(files() == 0);
 }
 
 TEST_CASE_FIXTURE(in_directory,

@@ -405,6 +405,34 @@ TEST_CASE_FIXTURE(node<>, "GC replays the network's releases, but of what is val
     CHECK(now.held.empty());
 }
 
+TEST_CASE_FIXTURE(node<>, "an attachment is one verb's at a time") {
+    keys.config.deadline = 1;
+    {
+        auto const first = ipam{}.hold(attachment(), keys);
+        REQUIRE(first);
+        CHECK(ipam{}.hold(attachment("c2"), keys));
+        for (auto const verb : {cni::verb::add, cni::verb::del}) {
+            keys.request.verb = verb;
+            try {
+                static_cast<void>(ipam{}.hold(attachment(), keys));
+                FAIL("it was had twice");
+            } catch (cni::error const& e) {
+                CHECK(e.code() == cni::code::try_again_later);
+                CHECK(e.message().find(attachment().digest() + ".lock\" is locked") != std::string::npos);
+            }
+        }
+    }
+    ipam second;
+    CHECK(second.hold(attachment(), keys));
+    CHECK(std::filesystem::is_empty(root + "/spool"));
+
+    keys.config.spool = "/proc/cnix"; // a DEL does without
+    CHECK_FALSE(ipam{}.hold(attachment(), keys));
+    keys.request.verb = cni::verb::add;
+    CHECK_THROWS_WITH_AS(ipam{}.hold(attachment(), keys), doctest::Contains("; correct `ipam.spool`"),
+                         cni::error);
+}
+
 TEST_CASE_FIXTURE(node<>, "a release that somebody holds stops no verb for long") {
     auto const locked = [&](std::string_view container) {
         spool().put({attachment(container)});

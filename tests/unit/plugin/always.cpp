@@ -87,6 +87,41 @@ TEST_CASE_FIXTURE(fresh, "one that may forget the first ADD is not asked again")
     CHECK(now.trace == strings{"ns.open", "link.inspect"});
 }
 
+/// One that keeps others off.
+struct holding : daemon_of<holding> {
+    struct held {
+        held() = default;
+        held(held const&) = delete;
+        held& operator=(held const&) = delete;
+        ~held() { now.step("let go"); }
+    };
+    static constexpr bool forgets_first = true;
+    held hold(cni::attachment const& one, settings<holding> const&) {
+        now.step("ipam.hold", one);
+        return {};
+    }
+};
+
+TEST_CASE_FIXTURE(fresh, "an attachment is held before it is looked at, and until all is done or undone") {
+    using held = cnix::plugin<fakes::link, holding, fakes::nat, fakes::ns>;
+    fakes::added<held>(request(cni::verb::add, conf("")));
+    CHECK(now.trace == strings{"ns.open", "ipam.hold", "link.inspect", "ipam.add", "link.add", "nat.add",
+                               "ipam.attached", "let go"});
+    now.trace.clear();
+    now.fail("ipam.attached", "no policy");
+    CHECK_THROWS_AS(fakes::added<held>(request(cni::verb::add, conf(""))), cni::error);
+    CHECK(now.trace == strings{"ns.open", "ipam.hold", "link.inspect", "ipam.add", "link.add", "nat.add",
+                               "ipam.attached", "undo nat", "undo link", "undo ipam", "let go"});
+    now.trace.clear();
+    held::del(request(cni::verb::del, conf("")));
+    CHECK(now.trace.at(1) == "ipam.hold");
+    CHECK(now.trace.back() == "let go");
+    now.trace.clear();
+    now.fail("ipam.hold", "it is held", cni::code::try_again_later);
+    CHECK_THROWS_WITH_AS(held::del(request(cni::verb::del, conf(""))), "it is held", cni::error);
+    CHECK(now.trace == strings{"ns.find", "ipam.hold"});
+}
+
 TEST_CASE_FIXTURE(fresh, "what it says last undoes the ADD") {
     now.fail("ipam.attached", "no policy");
     CHECK_THROWS_WITH_AS(fakes::added<plugin>(request(cni::verb::add, conf(""))), "no policy", cni::error);
