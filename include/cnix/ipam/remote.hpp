@@ -70,23 +70,23 @@ template <cni_backend Client> class remote {
     lease add(cni::attachment const& one, settings const& keys, cni::rollback& undo) {
         auto const begin = clock::now() - waited_;
         drop_own(one, keys, left(keys, begin));
-        auto const give_back = [&](std::chrono::milliseconds within) {
-            undo.on_failure("give the addresses back",
-                            [one = static_cast<cni::attachment_id>(one), keys, within] {
-                                release_or_spool(release_of(one, keys, "SetupNSFailed"), keys, within);
-                            });
+        auto const give_back = [&] {
+            undo.on_failure(
+                "give the addresses back", [one = static_cast<cni::attachment_id>(one), keys, begin] {
+                    release_or_spool(release_of(one, keys, "SetupNSFailed"), keys, left(keys, begin));
+                });
         };
         rpc::add_reply reply;
         try {
             reply = Client{}.add_network({daemon(keys).endpoint, left(keys, begin)},
                                          {pod_of(one, keys.cni_args), one.netns, keys.runtime.multi_nic()});
         } catch (rpc::error const& e) {
-            if (e.reached()) give_back(left(keys, begin));
+            if (e.reached()) give_back();
             throw cni::error{cni::code::try_again_later,
                              "add cmd: Error received from AddNetwork gRPC call: " + std::string{e.what()} +
                                  why(e)};
         }
-        give_back(keys.config.within());
+        give_back();
         if (!reply.success)
             throw cni::error{
                 cni::code::try_again_later,

@@ -290,6 +290,38 @@ TEST_CASE_FIXTURE(node<>, "an ADD that the daemon refuses, or that breaks off, i
     CHECK(waiting() == 1);
 }
 
+TEST_CASE_FIXTURE(node<>, "an ADD that gives back takes no longer than the deadline, either") {
+    using namespace std::chrono_literals;
+    keys.config.deadline = 1;
+    std::chrono::milliseconds slow{};
+    bool success = true;
+    now.add = [&](auto const&, auto const&) {
+        std::this_thread::sleep_for(slow);
+        return rpc::add_reply{.success = success};
+    };
+    now.del = [](auto const&, auto const& to) -> rpc::del_reply {
+        std::this_thread::sleep_for(to.within);
+        throw error(rpc::status::deadline_exceeded, to);
+    };
+    for (bool const says : {true, false}) { // nonsense, and no address
+        success = says;
+        slow = 700ms;
+        now.asked.clear();
+        auto const begin = std::chrono::steady_clock::now();
+        refused();
+        CHECK(std::chrono::steady_clock::now() - begin < 1500ms);
+        CHECK(now.last.within <= 300ms);
+        CHECK(now.asked.size() == 2);
+        CHECK(waiting() == 1);
+    }
+    slow = 1100ms; // at once to the spool
+    spool().drop(attachment(), 0ms);
+    now.asked.clear();
+    refused();
+    CHECK(now.asked == strings{"add net/c1/eth0"});
+    CHECK(waiting() == 1);
+}
+
 TEST_CASE_FIXTURE(node<>, "who listens there is no address daemon") {
     now.add = [](auto const&, auto const& to) -> rpc::add_reply {
         throw error(rpc::status::unimplemented, to);
