@@ -130,14 +130,20 @@ template <class... Slots> class entry {
         (check<Slots>(facts, found), ...);
     }
 
+    template <class Ipam> static constexpr void wrong_type(config::checker& found) {
+        constexpr std::string_view type = Ipam::type;
+        found.fault("ipam.type",
+                    is_always_used<Ipam>
+                        ? config::concat("this plugin's addresses come from `", type,
+                                         "`, and from no other IPAM plugin; leave `type` out")
+                        : config::concat("this plugin's addresses come from `", type,
+                                         "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
+    }
     template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (is_ipam<Policy>)
             if (!ipam_type().empty() && !std::string_view{Policy::type}.empty() &&
                 ipam_type() != Policy::type)
-                return found.fault("ipam.type", config::concat("this plugin's addresses come from `",
-                                                               std::string_view{Policy::type},
-                                                               "`; for any other IPAM plugin use `",
-                                                               any_ipam_plugin, "`"));
+                return wrong_type<Policy>(found);
         if constexpr (detail::checks_entry<Policy>) Policy::check(config_of<Policy>(), facts, found);
     }
 

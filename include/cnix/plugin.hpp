@@ -131,7 +131,7 @@ template <class... Slots> class call {
     }
     /// Why the network's addresses are not this composition's to release; empty if they are.
     template <class Ipam> std::string other_ipam() const {
-        if (entry_.ipam_type().empty() || std::string_view{Ipam::type}.empty() ||
+        if (is_always_used<Ipam> || entry_.ipam_type().empty() || std::string_view{Ipam::type}.empty() ||
             entry_.ipam_type() == Ipam::type)
             return {};
         return "`ipam.type` is \"" + std::string{entry_.ipam_type()} + "\", and this plugin's is \"" +

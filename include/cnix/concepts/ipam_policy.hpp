@@ -75,6 +75,7 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
 ///             ADD has failed.
 ///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.
+///             DEL and GC then release whatever `ipam.type` says: no other plugin gave this composition's pods an address.
 ///   forgets_first (may be left out) true: an add that fails, or is undone, may release what an earlier add of the attachment got,
 ///             as it does where `type` is empty. The engine then asks for nothing if the pod has the interface already.
 ///

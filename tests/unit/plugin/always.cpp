@@ -131,8 +131,17 @@ TEST_CASE_FIXTURE(fresh, "what it says last undoes the ADD") {
 
 TEST_CASE_FIXTURE(fresh, "an `ipam` object of another type is refused all the same") {
     auto const other = conf(R"("ipam": {"type": "other"})");
-    CHECK_THROWS_AS(fakes::added<plugin>(request(cni::verb::add, other)), cni::error);
+    CHECK_THROWS_WITH_AS(fakes::added<plugin>(request(cni::verb::add, other)),
+                         doctest::Contains("this plugin's addresses come from `fake`, and from no other IPAM "
+                                           "plugin; leave `type` out"),
+                         cni::error);
     CHECK(now.trace.empty());
+    // but what it gave before somebody wrote that is released
+    plugin::del(request(cni::verb::del, other));
+    CHECK(now.did("ipam.del"));
+    now.trace.clear();
+    plugin::gc(request(cni::verb::gc, conf(R"("ipam": {"type": "other"}, "cni.dev/valid-attachments": [])")));
+    CHECK(now.did("ipam.gc"));
 }
 
 TEST_CASE_FIXTURE(fresh, "DEL removes what nobody knew of before the address was released") {
