@@ -171,6 +171,10 @@ class pool {
         if (auto const why = sys::why_not_writable(directory))
             found.push_back("pool: " + *why +
                             "; make it writable, or set `ipam.checkpoint` to a file in a directory that is");
+        if (auto const in = sys::directory::open(directory))
+            for (auto const& [beside, removable] : {std::pair{name + ".lock", false}, {name + ".new", true}})
+                if (is_in_the_way(*in, beside, removable))
+                    found.push_back("pool: " + in->path(beside) + " is in the way of a file; remove it");
         store.restore(look(keys.config));
         if (auto const why = store.why_none(wanted(keys.config, store), std::chrono::system_clock::now()))
             found.push_back(
@@ -236,6 +240,12 @@ class pool {
     static bool has_checkpoint(pool_config const& config) {
         auto const in = sys::directory::open(split(config).first);
         return in && ::faccessat(in->get(), split(config).second.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    }
+    /// Whether no file of that name can be had; `removable`: but what can be unlinked is.
+    static bool is_in_the_way(sys::directory const& in, std::string const& name, bool removable) {
+        struct stat there{};
+        if (::fstatat(in.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) return false;
+        return removable ? S_ISDIR(there.st_mode) : !S_ISREG(there.st_mode);
     }
     /// To look only: whole at any time, since it is replaced in one step.
     static eni::state look(pool_config const& config) {

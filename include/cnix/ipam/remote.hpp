@@ -7,6 +7,7 @@
 #include <cnix/eni/spool.hpp>
 #include <cnix/ipam/remote/config.hpp>
 #include <cnix/ipam/remote/judge.hpp>
+#include <cnix/sys/writable.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -166,6 +167,8 @@ template <cni_backend Client> class remote {
     }
 
     void status(settings const& keys, findings& found) {
+        if (auto const why_not = sys::why_not_writable(std::string{keys.config.spool_directory()}))
+            found.push_back(*why_not + "; correct `ipam.spool`, or make it writable");
         auto const to = daemon(keys);
         std::string const who = "the address daemon at " + to.endpoint.str();
         try {
@@ -369,6 +372,13 @@ template <cni_backend Client> class remote {
         if (e.code() == rpc::status::unimplemented)
             return ": who listens there is no address daemon, or one of other versions than " +
                    std::string{generation::name};
+        // gRPC's own words, for who speaks no HTTP/2, or hangs up.
+        if (e.message().find("http1.x server") != std::string::npos)
+            return ": no address daemon listens there: it speaks HTTP/1";
+        for (std::string_view const broken :
+             {"Stream removed", "Socket closed", "Broken pipe", "Connection reset by peer"})
+            if (e.message().starts_with(broken))
+                return ": no address daemon listens there, or it ended just now";
         return {};
     }
 

@@ -23,6 +23,8 @@ inline std::optional<std::string> why_not_writable(std::string path) {
         } else if (error == EOPNOTSUPP || error == EISDIR) { // a file system or kernel without O_TMPFILE
             good = ::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
             error = errno;
+        } else if (error == ENOENT && ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            return "cannot create files in \"" + path + "\": it is a symbolic link that leads nowhere";
         } else if (error == ENOENT && path.find_last_of('/') != path.npos && path != "/") {
             path.resize(path.find_last_of('/'));
             if (path.empty()) path = "/";

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -142,6 +143,28 @@ def test_add_with_a_daemon_that_answers_nonsense(daemon, reply, text):
     error = add_fails(daemon)
     assert text in error["msg"] or "no such message" in error["msg"] or "makes no sense" in error["msg"], error
     assert stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
+
+
+@pytest.mark.parametrize("answer, text", (
+    (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "it speaks HTTP/1"),
+    (b"220 mail.example ESMTP\r\n", "no address daemon listens there"),
+))
+def test_status_of_a_socket_that_speaks_something_else(daemon, answer, text):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(daemon.socket))
+        listening.listen()
+
+        def serve():
+            with listening.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(answer)
+                peer.settimeout(5)
+                while peer.recv(4096):
+                    pass
+
+        with ThreadPoolExecutor(1) as other:
+            other.submit(serve)
+            daemon.node.cni("STATUS", daemon.config(cniVersion="1.1.0"), "eni").failure(50, text)
 
 
 def test_no_address(daemon):

@@ -315,6 +315,21 @@ TEST_CASE("without a checkpoint DEL, GC, CHECK and STATUS make nothing") {
     CHECK_FALSE(fs::exists(here.checkpoint()));
 }
 
+TEST_CASE("STATUS finds what is in the way of the checkpoint's lock, and of a new one") {
+    for (auto const* const name : {"ipam.json.lock", "ipam.json.new"}) {
+        node const here;
+        auto const keys = here.keys();
+        fs::create_directories(here.state() / name);
+        CHECK(status(keys) ==
+              findings{"pool: " + (here.state() / name).string() + " is in the way of a file; remove it"});
+        CHECK_THROWS_AS(added("c1", keys), std::system_error);
+        fs::remove(here.state() / name);
+        node::write(here.state() / name, "left by one who was killed");
+        CHECK(status(keys).empty());
+        CHECK(added("c1", keys) == "10.0.1.11/24 2600:1f14:0:0:1::/64");
+    }
+}
+
 TEST_CASE("STATUS tells of the inventory and of the directory") {
     node const here{R"({"enis": [{}]})"};
     CHECK_THROWS_WITH(status(here.keys()), doctest::Contains("invalid inventory of ENIs"));
