@@ -210,7 +210,7 @@ def test_of_two_adds_at_once_the_winner_keeps_its_address(daemon):
         pod = daemon.pod(name)
         with ThreadPoolExecutor(3) as each:
             done = list(each.map(lambda _: pod.run("ADD"), range(3)))
-        lost = [one for one in done if one.returncode != 0]
+        lost = [one for one in done if one.code != 0]
         assert len(lost) == 2
         for one in lost:
             one.failure(None, "exists already")
