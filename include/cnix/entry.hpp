@@ -132,12 +132,13 @@ template <class... Slots> class entry {
 
     template <class Ipam> static constexpr void wrong_type(config::checker& found) {
         constexpr std::string_view type = Ipam::type;
-        found.fault("ipam.type",
-                    is_always_used<Ipam>
-                        ? config::concat("this plugin's addresses come from `", type,
-                                         "`, and from no other IPAM plugin; leave `type` out")
-                        : config::concat("this plugin's addresses come from `", type,
-                                         "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
+        if constexpr (is_always_used<Ipam>) // not ?:, of which GCC 12 frees a text twice
+            found.fault("ipam.type", config::concat("this plugin's addresses come from `", type,
+                                                    "`, and from no other IPAM plugin; leave `type` out"));
+        else
+            found.fault("ipam.type",
+                        config::concat("this plugin's addresses come from `", type,
+                                       "`; for any other IPAM plugin use `", any_ipam_plugin, "`"));
     }
     template <class Policy> constexpr void check(entry_facts const& facts, config::checker& found) {
         if constexpr (is_ipam<Policy>)
