@@ -1,7 +1,7 @@
 """docs/install.md: `cmake --install` on a node whose runtime starts plugins meanwhile."""
 
 import pytest
-from package.conftest import PLUGINS, run
+from package.conftest import PLUGINS, PROGRAMS, run
 
 MODES = {"with --prefix": ("lib/cni", lambda top: (("--prefix", top), {})),
          "with DESTDIR": ("/opt/cni/bin", lambda top: ((), {"DESTDIR": str(top)}))}
@@ -23,7 +23,7 @@ def test_plugins_are_replaced_as_whole_files(built, tmp_path, directory, mode):
     options, variables = mode(tmp_path / "top")
 
     run("cmake", "--install", tree, "--component", "plugins", "--strip", *options, env={"PATH": "/usr/bin:/bin"} | variables)
-    assert seen.read_text() == "".join(f"the former {name}\n" for name in PLUGINS) * len(PLUGINS)
+    assert seen.read_text() == "".join(f"the former {name}\n" for name in PLUGINS) * len((*PLUGINS, *PROGRAMS))
     assert {path.name for path in place.iterdir()} == {*PLUGINS, "portmap"}
     for name in PLUGINS:
         assert run(place / name, "--version").stdout.startswith("CNI ")

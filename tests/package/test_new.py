@@ -186,8 +186,8 @@ def test_names_that_are_false_to_cmake(staged, tmp_path):
 def test_words_are_those_of_cnix_add_plugin():
     script = (ROOT / "cmake/cnix-new.in").read_text()
     module = (ROOT / "cmake/CnixAddPlugin.cmake").read_text()
-    words = re.search(r"declare -A words=\((.+)\)", script)[1]
+    words = re.search(r"declare -A words=\(([^)]+)\)", script)[1]
     taken = {option: (quoted or bare) for option, quoted, bare in re.findall(r"\[([\w-]+)\]=(?:'([^']+)'|(\w+))", words)}
-    assert set(taken) == {"link", "ipam", "nat", "ns", "spoof-check"}
+    assert set(taken) == {"link", "ipam", "nat", "ns", "spoof-check", "generation"}
     for option, values in taken.items():
         assert f"set({option.upper().replace('-', '_')} {values})" in module

@@ -52,7 +52,7 @@ def test_plugins_are_where_cni_looks(staged):
         assert plugin.stat().st_mode & 0o777 == 0o755
         assert run(plugin, "--version").stdout.startswith(f"CNI {name} plugin ")
     for name in PROGRAMS:
-        assert run(staged / "usr/sbin" / name, "--version").stdout.startswith(f"{name} ")
+        assert run(staged / "usr/sbin" / name, "--version").stdout.startswith("cnix-eni-node ")
 
 
 def test_documents(staged):

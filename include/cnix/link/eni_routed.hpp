@@ -364,9 +364,9 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         });
     }
     /// Not a port of link::bridge, which has no route either.
-    static bool is_host_end_name(std::string_view name) {
-        return !name.starts_with("veth") && name.size() >= eni::name_digits &&
-               name.substr(name.size() - eni::name_digits).find_first_not_of("0123456789abcdef") == name.npos;
+    static bool is_host_end_name(std::string_view end) {
+        return !end.starts_with("veth") && end.size() >= eni::name_digits &&
+               end.substr(end.size() - eni::name_digits).find_first_not_of("0123456789abcdef") == end.npos;
     }
 
     /// Whoever hands out an address twice must not cut off the pod, or the node, that has it.
