@@ -215,12 +215,13 @@ class EniLab:
         batch(pod, *inside)
         return pod
 
-    def inventory(self) -> dict:
-        """As a user would list the node's ENIs (docs/eni-pool.md)."""
+    def inventory(self, *devices: int) -> dict:
+        """As a user would list the node's ENIs, all or those of these device numbers (docs/eni-pool.md)."""
         return {"enis": [{"id": eni.id, "mac": eni.mac, "deviceNumber": eni.device, "primaryAddress": eni.primary4,
                           "subnet": str(eni.subnet4), "gateway": eni.gateway4, "ipv6Subnet": str(eni.subnet6),
                           "addresses": [one for one in eni.assigned if "/" not in one],
-                          "prefixes": [one for one in eni.assigned if "/" in one]} for eni in self.enis]}
+                          "prefixes": [one for one in eni.assigned if "/" in one]}
+                         for eni in self.enis if not devices or eni.device in devices]}
 
     def set_up_node(self, binaries: Path, directory: Path, verb: str = "set-up", variant: str = "nftables", check: bool = True,
                     **config) -> CompletedProcess:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from support.cni import Attachment, Node
-from support.eni_lab import GATEWAY6, Eni, EniLab, batch
+from support.eni_lab import GATEWAY6, EniLab, batch
 from support.ipamd_stub import Stub
+from support.namespace import Namespace
 
 
 def set_up_by_hand(lab: EniLab) -> None:
@@ -38,15 +39,8 @@ class Pool:
             eni.assign(*(eni.address(host, family) for family in (4, 6) for host in range(0x20, 0x24)))
         self.write()
 
-    def write(self, enis: list[Eni] | None = None) -> None:
-        self.inventory.write_text(json.dumps({"enis": [self._told(eni) for eni in (self.lab.enis if enis is None else enis)]}))
-
-    @staticmethod
-    def _told(eni: Eni) -> dict:
-        return {"id": eni.id, "mac": eni.mac, "deviceNumber": eni.device, "primaryAddress": eni.primary4, "subnet": str(eni.subnet4),
-                "ipv6Subnet": str(eni.subnet6), "ipv6Gateway": GATEWAY6,
-                "addresses": [address for address in eni.assigned if "/" not in address],
-                "prefixes": [address for address in eni.assigned if "/" in address]}
+    def write(self, *devices: int) -> None:
+        self.inventory.write_text(json.dumps(self.lab.inventory(*devices)))
 
     def config(self, ipam: dict | None = None, **keys) -> dict:
         ipam = {"type": "pool", "inventory": str(self.inventory), "checkpoint": str(self.checkpoint), "families": "ipv4"} | (ipam or {})
@@ -54,7 +48,7 @@ class Pool:
 
     def only(self, device: int) -> None:
         """From now on pods get addresses of that ENI."""
-        self.write([self.lab.enis[device]])
+        self.write(device)
 
     def attach(self, name: str = "", config: dict | None = None, **options) -> Attachment:
         """A pod that Kubernetes would call default/NAME."""
@@ -66,6 +60,16 @@ class Pool:
         with ThreadPoolExecutor(count) as each:
             list(each.map(lambda pod: pod.add(), pods))
         return pods
+
+
+@pytest.fixture
+def bare_lab():
+    """One whose node has no plugins: pods are wired by hand."""
+    node = Namespace("node")
+    lab = EniLab(node)
+    yield lab
+    lab.close()
+    node.close()
 
 
 @pytest.fixture

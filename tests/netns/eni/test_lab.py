@@ -2,18 +2,12 @@
 
 import pytest
 
-from support.eni_lab import EniLab
-from support.namespace import Namespace
 from support.traffic import Echo, ping, reaches, seen_source
 
 
 @pytest.fixture
-def lab():
-    node = Namespace("node")
-    lab = EniLab(node)
-    yield lab
-    lab.close()
-    node.close()
+def lab(bare_lab):
+    return bare_lab
 
 
 def test_a_pod_on_the_primary_eni_is_reached_from_the_vpc(lab):

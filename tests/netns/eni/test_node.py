@@ -7,20 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.eni_lab import NODE_VARIANTS, EniLab
-from support.namespace import Namespace
+from support.eni_lab import NODE_VARIANTS
 from support.snapshot import difference, snapshot
 
 DEFAULTS = ["0: from all lookup local", "32766: from all lookup main", "32767: from all lookup default"]
 
 
 @pytest.fixture
-def lab():
-    node = Namespace("node")
-    lab = EniLab(node)
-    yield lab
-    lab.close()
-    node.close()
+def lab(bare_lab):
+    return bare_lab
 
 
 @pytest.fixture

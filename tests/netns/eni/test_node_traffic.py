@@ -4,20 +4,15 @@ import json
 
 import pytest
 
-from support.eni_lab import NODE_VARIANTS, EniLab
-from support.namespace import Namespace
+from support.eni_lab import NODE_VARIANTS
 from support.traffic import PORT, Echo, reaches, seen_source
 
 NODE_PORT = 30080
 
 
 @pytest.fixture
-def lab():
-    node = Namespace("node")
-    lab = EniLab(node)
-    yield lab
-    lab.close()
-    node.close()
+def lab(bare_lab):
+    return bare_lab
 
 
 @pytest.fixture(params=NODE_VARIANTS)
