@@ -81,8 +81,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     pod_interfaces inspect(cni::attachment const& attachment, settings<eni_routed> const&, Ns* pod) {
         std::vector<netlink::index> ours;
         for (netlink::link const& link : Netlink{}.links())
-            if (attachment_digest(link.alias, attachment.network) == attachment.digest())
-                ours.push_back(link.index);
+            if (is_alias_of(link.alias, attachment)) ours.push_back(link.index);
         return inspect_pod<Netlink>(attachment, pod, [&](netlink::link const& link) {
             return link.kind == "veth" && eni::is_further_interface(link.name) &&
                    ranges::contains(ours, link.peer);
@@ -341,8 +340,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
             names.push_back(host_name(attachment, keys, i).str());
         std::vector<netlink::link> own;
         for (netlink::link const& link : all) {
-            bool const by_alias = (link.kind == "veth" || link.kind == "vlan") &&
-                                  attachment_digest(link.alias, attachment.network) == attachment.digest();
+            bool const by_alias =
+                (link.kind == "veth" || link.kind == "vlan") && is_alias_of(link.alias, attachment);
             if (by_alias || (ranges::contains(names, link.name) && detail::is_own(link, attachment)))
                 own.push_back(link);
         }
@@ -379,7 +378,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                                  "one of them"};
         auto const end = found.host_route ? host.find_link(found.host_route->device) : std::nullopt;
         if (end && end->kind == "veth" && end->operational && is_host_end_name(end->name) &&
-            attachment_digest(end->alias, attachment.network) != attachment.digest())
+            !is_alias_of(end->alias, attachment))
             throw cni::error{cni::code::try_again_later,
                              "the address " + address.str() +
                                  " that the IPAM gives the pod is another one's, whose interface " +

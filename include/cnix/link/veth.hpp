@@ -35,9 +35,14 @@ inline std::string attachment_digest(std::string const& alias, cni::network_name
     return alias.starts_with(start) ? alias.substr(start.size(), 32) : std::string{};
 }
 
+/// Whether it is the alias of the attachment's host end.
+inline bool is_alias_of(std::string const& alias, cni::attachment_id const& attachment) {
+    return attachment_digest(alias, attachment.network) == attachment.digest();
+}
+
 /// Whether it is the alias of another attachment's host end, on whatever network.
 inline bool is_alias_of_another(std::string const& alias, cni::attachment_id const& attachment) {
-    return alias.starts_with("cnix:") && attachment_digest(alias, attachment.network) != attachment.digest();
+    return alias.starts_with("cnix:") && !is_alias_of(alias, attachment);
 }
 
 /// The interface group (IFLA_GROUP) that a host end of the network has from its creation until it has its alias, which

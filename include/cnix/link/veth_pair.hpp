@@ -161,8 +161,7 @@ void delete_veth_pair(cni::attachment const& attachment, Ns* pod, net::interface
     }
     if (!deleted) // somebody renamed it
         for (netlink::link const& link : host.links())
-            if (attachment_digest(link.alias, attachment.network) == attachment.digest())
-                host.delete_link(link.index);
+            if (is_alias_of(link.alias, attachment)) host.delete_link(link.index);
 }
 
 /// The same for a pair whose host end has the name that add_veth_pair gives it.
