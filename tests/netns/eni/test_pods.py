@@ -170,6 +170,13 @@ def test_check_finds_what_others_removed(pool):
     pod.run("CHECK").failure(None, f"the policy rule to {pod.address} for the main table is missing")
 
 
+def test_check_of_a_pod_that_is_older_than_the_forwarding_of_ipv6(pool):
+    pool.node.sysctl("ipv6/conf/all/forwarding", 0)
+    pod = pool.attach("nginx")
+    pool.node.sysctl("ipv6/conf/all/forwarding", 1)  # that of every interface, too
+    pod.check()
+
+
 def test_gc_takes_what_is_not_valid_and_rules_without_a_pod(pool):
     config = pool.config(cniVersion="1.1.0")
     pool.only(1)

@@ -2,8 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "recorded.hpp"
-#include "support/eni_leases.hpp"
+#include "eni_routed_fixture.hpp"
 #include <string>
 #include <vector>
 
@@ -11,20 +10,15 @@ namespace {
 
 using namespace cnix;
 using namespace cnix::net::literals;
+using test::branch_node;
 using test::cidr;
 using test::eni_lease;
 using test::ip;
+using test::keys;
 using test::recorded_world;
+using test::routed;
+using node = test::routed_node;
 namespace recording = backends::recording;
-using routed = link::eni_routed<recording::netlink>;
-
-settings<routed> keys(link::eni_routed_config config = {}, bool pod = true) {
-    settings<routed> all;
-    all.config = std::move(config);
-    if (pod)
-        all.cni_args = {.K8S_POD_NAME = config::text{"nginx"}, .K8S_POD_NAMESPACE = config::text{"default"}};
-    return all;
-}
 
 TEST_CASE("laws") {
     laws::link_laws<routed, recording::ns, recorded_world> laws{keys({}, false)};
@@ -33,65 +27,6 @@ TEST_CASE("laws") {
     laws.all(eni_lease(1, {{"fd00::55"}}), eni_lease(1, {{"fd00::56"}}));
     laws.all(eni_lease(2, {{"10.0.2.55", "fd00::55"}}), eni_lease(2, {{"10.0.2.56", "fd00::56"}}));
 }
-
-struct node : recorded_world {
-    routed link{};
-    recording::netlink host{};
-
-    node() {
-        host.set_sysctl(link::forwarding_sysctl(net::family::ipv4), "0");
-        recording::journal::clear();
-    }
-    static cni::attachment pod_one(std::string_view container = "c1", int n = 0) {
-        auto one = laws::attachment("aws-cni", container);
-        one.netns = "/run/netns/pod" + std::to_string(n);
-        return one;
-    }
-    cni::result add(cni::attachment const& one, eni::lease const& lease,
-                    settings<routed> const& with = keys()) {
-        auto pod = recording::ns::open(one.netns);
-        cni::result result;
-        static_cast<cni::lease&>(result) = lease;
-        cni::rollback undo;
-        try {
-            link.add(one, with, pod, lease, result, undo);
-        } catch (...) {
-            CHECK(undo.undo().empty());
-            throw;
-        }
-        undo.commit();
-        return result;
-    }
-    cni::result add(eni::lease const& lease, settings<routed> const& with = keys()) {
-        return add(pod_one(), lease, with);
-    }
-    void del(cni::attachment const& one, settings<routed> const& with = keys()) {
-        auto pod = recording::ns::find(one.netns);
-        link.del(one, with, pod ? &*pod : nullptr);
-    }
-    void del_without_pod(cni::attachment one, std::vector<net::address> known = {}) {
-        one.addresses = std::move(known);
-        link.del(one, keys(), static_cast<recording::ns*>(nullptr));
-    }
-    findings check(cni::result const& previous, settings<routed> const& with = keys()) {
-        auto pod = recording::ns::open("/run/netns/pod0");
-        findings found;
-        link.check(pod_one(), with, pod, previous, found);
-        return found;
-    }
-    static std::string script() { return test::recorded_node::script(); }
-    std::vector<std::string> rules(net::family family = net::family::ipv4) {
-        std::vector<std::string> all;
-        for (auto const& rule : host.rules(family))
-            if (rule.protocol == eni::protocol)
-                all.push_back(std::to_string(rule.priority) +
-                              (rule.source ? " from " + rule.source->str() : "") +
-                              (rule.destination ? " to " + rule.destination->str() : "") + " table " +
-                              std::to_string(rule.table));
-        return all;
-    }
-    using strings = std::vector<std::string>;
-};
 
 TEST_CASE_FIXTURE(node, "a pod of the second ENI") {
     auto const made = add(eni_lease(1, {{"10.0.2.55"}}));
@@ -184,15 +119,6 @@ TEST_CASE_FIXTURE(node, "an interface for each ENI") {
     del(pod_one());
     CHECK(rules().empty());
     CHECK(state().find("mNicIf1") == std::string::npos);
-}
-
-TEST_CASE_FIXTURE(node, "CHECK of an ENI of another network card, and of the pod's second interface") {
-    auto lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
-    lease.allocations[0].table = eni::table_of(1, 2);
-    auto const made = add(lease);
-    CHECK(check(made) == findings{});
-    host.delete_rule(eni::from_pod_rule(ip("10.9.0.55"), 10101));
-    CHECK(check(made) == findings{"the policy rule from 10.9.0.55 for the table of its ENI is missing"});
 }
 
 TEST_CASE_FIXTURE(node, "DEL finds what is the attachment's, whatever CNI_ARGS and keys say now") {
@@ -316,36 +242,6 @@ TEST_CASE_FIXTURE(node, "an address that is another pod's by now keeps its rules
     CHECK(test::difference(before, state()) == "");
 }
 
-/// A pod with a branch ENI of VLAN 7 on the trunk ENI.
-struct branch_node : node {
-    eni::lease lease = eni_lease(-1, {{"10.0.5.55"}});
-    netlink::index trunk = 0;
-
-    branch_node() {
-        host.add_veth({.host = {.name = "eth2"_ifname}, .peer = {.name = "cloud"_ifname}});
-        trunk = host.find_link("eth2"_ifname)->index;
-        lease.branch = eni::branch{.vlan = 7,
-                                   .mac = net::mac::parse("02:00:00:00:00:07").value(),
-                                   .gateway = ip("10.0.5.1"),
-                                   .trunk = trunk};
-        recording::journal::clear();
-    }
-    std::vector<std::string> branch_rules() {
-        std::vector<std::string> all;
-        for (auto const& rule : host.rules(net::family::ipv4))
-            if (rule.priority == 10)
-                all.push_back("iif " + rule.input_interface + " table " + std::to_string(rule.table));
-        return all;
-    }
-    std::vector<std::string> routes() {
-        std::vector<std::string> all;
-        for (auto const& route : host.routes(net::family::ipv4))
-            if (route.protocol == eni::protocol)
-                all.push_back(link::describe(route) + " dev " + host.find_link(route.device)->name);
-        return all;
-    }
-};
-
 TEST_CASE_FIXTURE(branch_node, "a branch ENI, strict: everything goes by it") {
     auto const before = state();
     auto const made = add(lease);
@@ -427,69 +323,6 @@ TEST_CASE_FIXTURE(branch_node, "a VLAN that is another pod's by now is left") {
     host.add_rule(link::branch_rule(net::family::ipv4, "vlanc440f455693", 107)); // of a former pod
     del_without_pod(pod_one());
     CHECK(test::difference(before, state()) == "");
-}
-
-TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
-    auto const made = add(eni_lease(1, {{"10.0.2.55"}}));
-    auto const end = *host.find_link("enic440f455693"_ifname);
-    std::string wanted;
-    SUBCASE("the rule to the pod") {
-        host.delete_rule(eni::to_pod_rule(ip("10.0.2.55")));
-        wanted = "the policy rule to 10.0.2.55 for the main table is missing";
-    }
-    SUBCASE("the rule from the pod") {
-        host.delete_rule(eni::from_pod_rule(ip("10.0.2.55"), 2));
-        wanted = "the policy rule from 10.0.2.55 for the table of its ENI is missing";
-    }
-    SUBCASE("another table") {
-        host.delete_rule(eni::from_pod_rule(ip("10.0.2.55"), 2));
-        host.add_rule(eni::from_pod_rule(ip("10.0.2.55"), 3));
-        wanted = "the policy rule from 10.0.2.55 is for the table 3, which is not its ENI's";
-    }
-    SUBCASE("the route") {
-        host.delete_route(eni::pod_route(ip("10.0.2.55"), end.index));
-        wanted = "the route to 10.0.2.55 is missing on enic440f455693";
-    }
-    SUBCASE("a sysctl") {
-        host.set_sysctl("net/ipv6/conf/enic440f455693/accept_ra", "1");
-        wanted = "net/ipv6/conf/enic440f455693/accept_ra is 1, and should be 0";
-    }
-    SUBCASE("forwarding") {
-        host.set_sysctl("net/ipv4/ip_forward", "0");
-        wanted = "the node does not forward: net/ipv4/ip_forward is 0";
-    }
-    SUBCASE("the gateway's neighbour") {
-        recording::ns::open("/run/netns/pod0").run([&] {
-            recording::netlink inside;
-            for (auto const& one : inside.neighbours(inside.find_link("eth0"_ifname)->index))
-                inside.delete_neighbour(one);
-        });
-        wanted = "the MAC address " + end.mac.str() + " of 169.254.1.1 is missing on eth0";
-    }
-    SUBCASE("the default route") {
-        recording::ns::open("/run/netns/pod0").run([&] {
-            recording::netlink inside;
-            inside.delete_route(
-                link::pod_routes(net::family::ipv4, inside.find_link("eth0"_ifname)->index, 0)[1]);
-        });
-        wanted = "the route 0.0.0.0/0 via 169.254.1.1 is missing on eth0";
-    }
-    CHECK(check(made) == findings{wanted});
-}
-
-TEST_CASE_FIXTURE(node, "STATUS tells of pods whose rules are gone") {
-    add(eni_lease(1, {{"10.0.2.55", "fd00::55"}}));
-    findings found;
-    link.status(keys(), found);
-    CHECK(found.empty());
-    host.delete_rule(eni::to_pod_rule(ip("fd00::55")));
-    try {
-        link.status(keys(), found);
-        FAIL("it was not told");
-    } catch (cni::error const& e) {
-        CHECK(e.code() == cni::code::limited_connectivity);
-        CHECK(e.message().starts_with("1 pods cannot be reached, fd00::55 among them"));
-    }
 }
 
 TEST_CASE("keys: nonsense is a fault of a file, and upstream's default at work") {

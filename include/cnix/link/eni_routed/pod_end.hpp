@@ -89,10 +89,12 @@ void check_routed_pod(Netlink& netlink, netlink::link const& link, net::mac cons
     }
 }
 
-/// Appends which of the host end's sysctls has another value.
+/// Appends which of the host end's sysctls has another value. Not `forwarding`: who writes conf/all/forwarding, as a node that is
+/// set up for IPv6 has it, writes it for every interface that is there.
 template <netlink_backend Netlink>
 void check_host_end(Netlink& netlink, netlink::link const& link, std::vector<std::string>& found) {
     for (auto const& [key, value] : host_end_sysctls) {
+        if (key == "forwarding") continue;
         auto const path = interface_sysctl(net::family::ipv6, link.name, key);
         if (auto const now = netlink.sysctl(path); now && *now != value)
             found.push_back(path + " is " + *now + ", and should be " + std::string{value});
