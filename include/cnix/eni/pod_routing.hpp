@@ -89,6 +89,32 @@ void unroute_own_pod(Netlink& host, net::address const& pod, netlink::index host
     if (!route || route->device == host_end) unroute_pod(host, pod);
 }
 
+/// Whether the table leads out of the node. A list of IPv6 routes may lack some while others come and go, so one that is missing is
+/// looked for again.
+template <netlink_backend Netlink>
+bool has_default_route(Netlink& host, net::family family, std::uint32_t table) {
+    auto const is_it = [&](netlink::route_spec const& route) {
+        return route.table == table && route.dst == net::prefix::any(family);
+    };
+    for (int attempt = 0; attempt < 3; ++attempt)
+        if (std::ranges::any_of(host.routes(family), is_it)) return true;
+    return false;
+}
+
+/// That the table of an ENI after the primary one has none: whose packets should leave by it reach nobody, as the main table leads
+/// them out of an ENI from which the cloud does not take them.
+inline void add_no_default_route(net::family family, std::uint32_t table, std::vector<std::string>& found) {
+    bool const further_card = table >= table_of(0, 1);
+    auto const device = further_card ? (table - table_of(0, 1)) % 100 : table - table_of(1) + 1;
+    auto const card = further_card ? (table - table_of(0, 1)) / 100 + 1 : 0;
+    found.push_back(
+        "the table " + std::to_string(table) + " of the ENI with device number " + std::to_string(device) +
+        (card != 0 ? " on the network card " + std::to_string(card) : "") + " has no " +
+        (family == net::family::ipv4 ? "IPv4" : "IPv6") +
+        " default route, so its pods reach nobody: set up the node with cnix-eni-node, or see that "
+        "the daemon that does so runs");
+}
+
 /// Which table a pod's rule should look up, as far as the result of its ADD tells.
 struct wanted_table {
     std::optional<std::uint32_t> exactly{}; ///< of a branch ENI
@@ -122,6 +148,9 @@ void check_pod_routing(Netlink& host, netlink::link const& host_end, net::addres
         if (!wanted.allows(rule.table))
             found.push_back("the policy rule from " + pod.str() + " is for the table " +
                             std::to_string(rule.table) + ", which is not its ENI's");
+        else if (!wanted.exactly && rule.table != main_table &&
+                 !has_default_route(host, pod.family(), rule.table))
+            add_no_default_route(pod.family(), rule.table, found);
     }
     if (!to_pod) found.push_back("the policy rule to " + pod.str() + " for the main table is missing");
     if (!from_pod && wanted.needs_rule())

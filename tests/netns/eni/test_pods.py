@@ -170,6 +170,14 @@ def test_check_finds_what_others_removed(pool):
     pod.run("CHECK").failure(None, f"the policy rule to {pod.address} for the main table is missing")
 
 
+def test_check_finds_an_eni_that_is_not_set_up(pool):
+    pool.only(1)
+    pod = pool.attach("nginx", pool.config({"families": "dual"}))
+    pod.check()
+    pool.node.ip("-4 route flush table 2")
+    pod.run("CHECK").failure(None, "the table 2 of the ENI with device number 1 has no IPv4 default route, so its pods reach nobody")
+
+
 def test_check_of_a_pod_that_is_older_than_the_forwarding_of_ipv6(pool):
     pool.node.sysctl("ipv6/conf/all/forwarding", 0)
     pod = pool.attach("nginx")

@@ -6,6 +6,7 @@
 
 #include "laws/link_laws.hpp"
 #include "support/eni_leases.hpp"
+#include "support/eni_tables.hpp"
 #include "support/kernel_node.hpp"
 #include "support/own_namespace.hpp"
 #include "support/run.hpp"
@@ -22,7 +23,8 @@ test::own_namespace const own{"ip"};
 using real_world = test::kernel_node<backends::libnl, ns::setns>;
 
 void laws_with(eni::lease const& lease, eni::lease const& other) {
-    laws::link_laws<routed, ns::setns, real_world>{settings<routed>{}}.all(lease, other);
+    using world = test::with_enis<backends::libnl, real_world>;
+    laws::link_laws<routed, ns::setns, world>{settings<routed>{}}.all(lease, other);
 }
 
 TEST_CASE("laws: primary ENI") { laws_with(eni_lease(0, {{"10.0.2.55"}}), eni_lease(0, {{"10.0.2.56"}})); }

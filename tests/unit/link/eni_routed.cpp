@@ -13,15 +13,15 @@ using namespace cnix::net::literals;
 using test::branch_node;
 using test::cidr;
 using test::eni_lease;
+using test::eni_world;
 using test::ip;
 using test::keys;
-using test::recorded_world;
 using test::routed;
 using node = test::routed_node;
 namespace recording = backends::recording;
 
 TEST_CASE("laws") {
-    laws::link_laws<routed, recording::ns, recorded_world> laws{keys({}, false)};
+    laws::link_laws<routed, recording::ns, eni_world> laws{keys({}, false)};
     laws.all(eni_lease(0, {{"10.0.2.55"}}), eni_lease(0, {{"10.0.2.56"}}));
     laws.all(eni_lease(1, {{"10.0.2.55"}}), eni_lease(1, {{"10.0.2.56"}}));
     laws.all(eni_lease(1, {{"fd00::55"}}), eni_lease(1, {{"fd00::56"}}));

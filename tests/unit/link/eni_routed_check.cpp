@@ -22,6 +22,7 @@ namespace recording = backends::recording;
 TEST_CASE_FIXTURE(node, "CHECK of an ENI of another network card, and of the pod's second interface") {
     auto lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
     lease.allocations[0].table = eni::table_of(1, 2);
+    test::with_eni_tables<recording::netlink>({{1, 2}});
     auto const made = add(lease);
     CHECK(check(made) == findings{});
     host.delete_rule(eni::from_pod_rule(ip("10.9.0.55"), 10101));
@@ -74,6 +75,25 @@ TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
         wanted = "the route 0.0.0.0/0 via 169.254.1.1 is missing on eth0";
     }
     CHECK(check(made) == findings{wanted});
+}
+
+TEST_CASE_FIXTURE(node, "CHECK of a pod whose ENI is not set up") {
+    auto const made = add(eni_lease(3, {{"10.0.4.55", "fd00::55"}}));
+    std::string const cure = ": set up the node with cnix-eni-node, or see that the daemon that does so runs";
+    std::string const what = " default route, so its pods reach nobody" + cure;
+    CHECK(check(made) == findings{"the table 4 of the ENI with device number 3 has no IPv4" + what,
+                                  "the table 4 of the ENI with device number 3 has no IPv6" + what});
+    test::with_eni_tables<recording::netlink>({{3, 0}});
+    CHECK(check(made) == findings{});
+}
+
+TEST_CASE_FIXTURE(node, "CHECK of a pod whose second card is not set up") {
+    auto lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
+    lease.allocations[1].table = eni::table_of(1, 3);
+    CHECK(check(add(lease)) ==
+          findings{"the table 10301 of the ENI with device number 1 on the network card 3 has no IPv4 default "
+                   "route, so its pods reach nobody: set up the node with cnix-eni-node, or see that the "
+                   "daemon that does so runs"});
 }
 
 TEST_CASE_FIXTURE(node, "CHECK of a pod that was there before the node was made to forward IPv6") {

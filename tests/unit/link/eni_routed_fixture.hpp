@@ -3,6 +3,7 @@
 
 #include "recorded.hpp"
 #include "support/eni_leases.hpp"
+#include "support/eni_tables.hpp"
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,9 @@
 namespace cnix::test {
 
 using routed = link::eni_routed<recording::netlink>;
+
+/// A fresh node whose second and third ENI are set up.
+using eni_world = with_enis<recording::netlink, recorded_world>;
 
 inline settings<routed> keys(link::eni_routed_config config = {}, bool pod = true) {
     settings<routed> all;
@@ -21,7 +25,7 @@ inline settings<routed> keys(link::eni_routed_config config = {}, bool pod = tru
 }
 
 /// Verbs of it, for pods on a fresh node.
-struct routed_node : recorded_world {
+struct routed_node : eni_world {
     routed link{};
     recording::netlink host{};
 
