@@ -2,6 +2,7 @@
 #include <cnix/cni/read_result.hpp>
 #include <cnix/cni/result_json.hpp>
 #include <cnix/compose.hpp>
+#include <cnix/compose/status.hpp>
 #include <cnix/entry.hpp>
 
 #include <boost/algorithm/string/join.hpp>
@@ -53,11 +54,6 @@ template <class Step> void collect(findings& found, Step&& step) {
         found.emplace_back(e.what());
     }
 }
-
-template <class Policy>
-concept tells_expected = is_ipam<Policy> && requires(settings<Policy> const& settings) {
-    { Policy::expected(settings) } -> std::same_as<typename Policy::lease>;
-};
 
 template <class Ipam>
 concept hears_of_attached =
@@ -196,6 +192,9 @@ template <class... Slots> class call {
                 }
             });
         });
+        each(types, [&]<class Ipam>(slot<Ipam>& ipam) {
+            each(types, [&]<class Link>(slot<Link>& link) { tell_each_other(ipam, link, found); });
+        });
         if (!found.empty()) throw cni::error{code, joined(found)};
     }
 
@@ -217,6 +216,19 @@ template <class... Slots> class call {
                 attempts{}([&] { expected = Policy::expected(one.settings).ips; });
         });
         each(types, [&](auto& one) { one.settings.expected = expected; });
+    }
+
+    /// What one of the two says of what the other can tell. What that cannot is reported by its own status.
+    template <class Ipam, class Link>
+    static void tell_each_other(slot<Ipam>& ipam, slot<Link>& link, findings& found) {
+        if constexpr (judges_leases_of<Link, Ipam>)
+            attempts{}([&] {
+                for (auto const& lease : Ipam::possible(ipam.settings)) link.policy.status_of(lease, found);
+            });
+        if constexpr (judges_pods_of<Ipam, Link>)
+            attempts{}([&] {
+                ipam.policy.status_of_pods(ipam.settings, [&] { return link.policy.in_use(); }, found);
+            });
     }
 
     /// The addresses of all valid attachments; nothing if the Ipam cannot tell of every one.

@@ -72,6 +72,10 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///   expected  (may be left out) the lease that an ADD with these settings gives if nobody holds an address yet, without its
 ///             dns: for the other slots' status, and for a plan. Looks at nothing on the node but files that configure it.
 ///             Throws cni::error if there would be none.
+///   possible  (may be left out) a lease of each sort that ADDs with these settings may give, one for each ENI, say: for a Link's
+///             status_of. As expected.
+///   status_of_pods (may be left out) appends why an ADD could not succeed, or would take somebody's address, because of the
+///             addresses that pods have: given a function that asks the Link for them (in_use), as often as it is called.
 ///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
 ///             ADD has failed.
 ///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.

@@ -62,6 +62,9 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 ///   status    appends why an ADD could not succeed now. Throws cni::error with the code limited_connectivity if the pods that are
 ///             there are cut off.
 ///
+///   status_of (may be left out) appends why a pod that an ADD gives such a lease would not work.
+///   in_use (may be left out) the addresses that the pods on the node have now, of whatever network.
+///
 /// A lease without addresses asks for a layer-2 attachment.
 ///
 /// Laws (tests/laws/link_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; del twice
