@@ -80,8 +80,9 @@ inline state read_checkpoint(std::string_view text, std::string const& path) {
         throw cni::error{cni::code::internal, "failed ipam state recovery due to the checkpoint " + path +
                                                   ": " +
                                                   std::string{config::to_string(reading.faults).view()} +
-                                                  "; nothing was changed: repair it, or, once no pod runs "
-                                                  "that has an address of it, remove it"};
+                                                  "; nothing was changed: repair it, or move it away, "
+                                                  "delete the pods that are there (DEL succeeds then), "
+                                                  "and let no others come before these are gone"};
     std::map<pod_key, assignment> assignments;
     for (checkpoint_file::allocation const& one : reading.value.allocations) {
         pod_key const key{std::string{one.networkName}, std::string{one.containerID},

@@ -24,8 +24,9 @@ eni::state read(std::string_view text) { return eni::read_checkpoint(text, "/x/i
 std::string faults(std::string_view text) {
     std::string const message = thrown([&] { read(text); });
     std::string_view const before = "failed ipam state recovery due to the checkpoint /x/ipam.json: ";
-    std::string_view const behind =
-        "; nothing was changed: repair it, or, once no pod runs that has an address of it, remove it";
+    std::string_view const behind = "; nothing was changed: repair it, or move it away, delete the pods that "
+                                    "are there (DEL succeeds then), "
+                                    "and let no others come before these are gone";
     if (!message.starts_with(before) || !message.ends_with(behind)) return "not as expected: " + message;
     return message.substr(before.size(), message.size() - before.size() - behind.size());
 }
