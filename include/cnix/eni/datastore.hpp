@@ -120,6 +120,8 @@ class datastore {
     }
     /// Whether an ENI has the address for pods.
     bool knows(net::address const& address) const { return eni_with(address) != nullptr; }
+    /// Whether some key has the address.
+    bool is_assigned(net::address const& address) const { return owners_.contains(address); }
 
     /// @}
     /// @name Pods

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -179,6 +180,41 @@ class pool {
         if (auto const why = store.why_none(wanted(keys.config, store), std::chrono::system_clock::now()))
             found.push_back(
                 "pool: " + none_left(keys.config, std::string{eni::datastore::none_available} + ": " + *why));
+    }
+
+    /// An ADD refuses an address that a living pod has, and the next ADD gets it again.
+    void status_of_pods(settings const& keys, std::invocable auto&& in_use, findings& found) {
+        std::vector<net::address> strangers = in_use();
+        eni::datastore store = known(keys);
+        store.restore(look(keys.config));
+        std::erase_if(strangers,
+                      [&](net::address const& one) { return !store.knows(one) || store.is_assigned(one); });
+        if (strangers.empty()) return;
+        std::vector<net::address> const still =
+            in_use(); // a DEL releases an address when nobody has it any more
+        std::erase_if(strangers,
+                      [&](net::address const& one) { return std::ranges::find(still, one) == still.end(); });
+        if (strangers.empty()) return;
+        found.push_back(
+            "pool: the checkpoint " + keys.config.checkpoint_path() + " does not know " +
+            std::to_string(strangers.size()) + " of the addresses that pods have, " +
+            strangers.front().str() +
+            " among them: put back the one that was lost, or delete and recreate these pods; until "
+            "then ADDs fail that get such an address");
+    }
+
+    /// Those of each ENI.
+    static std::vector<lease> possible(settings const& keys) {
+        eni::datastore const store = known(keys);
+        auto const what = wanted(keys.config, store);
+        std::vector<lease> all;
+        for (eni::network_interface const& one : store.interfaces()) {
+            eni::datastore only = with_cooldown(keys.config);
+            only.add(one);
+            if (only.why_none(what, {})) continue;
+            all.push_back(lease_of(*only.assign({}, what, {}, {}).assigned, only));
+        }
+        return all;
     }
 
     /// Reads the inventory, which is of the node's configuration.

@@ -158,6 +158,32 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                         "that systemd-networkd leaves others' rules (ManageForeignRoutingPolicyRules=no)"};
     }
 
+    void status_of(lease const& leased, findings& found) {
+        Netlink host;
+        for (eni::allocation const& one : leased.allocations)
+            for (net::address const& address : one.addresses)
+                if (one.table != eni::main_table &&
+                    !eni::has_default_route(host, address.family(), one.table))
+                    eni::add_no_default_route(address.family(), one.table, found);
+    }
+
+    /// Of those by upstream's plugin, too.
+    std::vector<net::address> in_use() {
+        Netlink host;
+        auto const links = host.links();
+        auto const is_host_end = [&](netlink::index index) {
+            auto const link = std::ranges::find(links, index, &netlink::link::index);
+            return link != links.end() && link->kind == "veth" && is_host_end_name(link->name);
+        };
+        std::vector<net::address> all;
+        for (auto const family : {net::family::ipv4, net::family::ipv6})
+            for (netlink::route_spec const& route : host.routes(family))
+                if (route.table == eni::main_table && route.dst == net::prefix::host(route.dst.address()) &&
+                    is_host_end(route.device))
+                    all.push_back(route.dst.address());
+        return all;
+    }
+
   private:
     /// What the host end's name begins with where a branch ENI's rules are strict.
     static constexpr std::string_view strict_prefix = "vlan";

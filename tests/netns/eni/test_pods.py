@@ -207,6 +207,42 @@ def test_status(pool):
     pool.node.cni("STATUS", config, "eni-pool").failure(50, "eni.json")
 
 
+def test_status_of_a_node_that_is_not_set_up(pool, lab):
+    config = pool.config({"families": "dual"}, cniVersion="1.1.0")
+    pool.node.cni("STATUS", config, "eni-pool").success()
+    pool.node.ip("-6 route flush table 3")
+    error = pool.node.cni("STATUS", config, "eni-pool").failure(50, "the table 3 of the ENI with device number 2 has no IPv6 default route",
+                                                                "set up the node with cnix-eni-node")
+    assert "table 2" not in error["msg"] and "IPv4" not in error["msg"]
+    pool.node.cni("STATUS", pool.config(cniVersion="1.1.0"), "eni-pool").success()  # whose pods have IPv4 addresses only
+
+
+def test_a_torn_checkpoint_is_put_right_as_the_error_says(pool):
+    pod = pool.attach("nginx")
+    pool.checkpoint.write_text('{"version":"vpc-cni-ipam/1","alloc')
+    pod.run("DEL").failure(999, "move it away, delete the pods that are there (DEL succeeds then)")
+    pool.checkpoint.rename(pool.checkpoint.with_suffix(".torn"))
+    pod.delete()
+    pool.attach("nginx").check()
+
+
+def test_status_of_a_lost_checkpoint(pool):
+    config = pool.config({"cooldown": 0}, cniVersion="1.1.0")
+    kept = pool.attach("kept", config)
+    pods = [pool.attach(name, config) for name in ("one", "two")]
+    pool.node.cni("STATUS", config, "eni-pool").success()
+    pool.checkpoint.unlink()
+    lost = pool.node.cni("STATUS", config, "eni-pool").failure(50, f"the checkpoint {pool.checkpoint} does not know 3 of the addresses")
+    assert kept.address in lost["msg"]
+    pod = pool.node.pod()
+    options = {"container": pod.container, "netns": pod.path, "ifname": "eth0"}
+    pool.node.cni("ADD", config, "eni-pool", **options).failure(11, "is another one's")
+    for one in (kept, *pods):
+        one.delete()
+    pool.node.cni("STATUS", config, "eni-pool").success()
+    pool.node.cni("ADD", config, "eni-pool", **options).success()
+
+
 MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 

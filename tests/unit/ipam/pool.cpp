@@ -344,6 +344,40 @@ static_assert(config::read<ipam::pool_config>(R"({"type": "pool", "families": "d
                   .ok());
 static_assert(!config::read<ipam::pool_config>(R"({"inventory": "eni.json"})", config::strict).ok());
 
+TEST_CASE("STATUS tells of pods whose addresses the checkpoint lacks") {
+    node const here;
+    auto const keys = here.keys();
+    added("a", keys);
+    std::vector const pods{ip("10.0.1.11"), ip("10.0.1.12"), ip("2600:1f14:0:0:1::7"), ip("10.9.9.9")};
+    auto const found_of = [&](auto&& in_use) {
+        findings found;
+        ipam::pool{}.status_of_pods(keys, in_use, found);
+        return found;
+    };
+    CHECK(found_of([&] { return std::vector{pods[0], pods[3]}; }) == findings{}); // known, and of nobody here
+    CHECK(found_of([&] { return pods; }) ==
+          findings{"pool: the checkpoint " + here.checkpoint().string() +
+                   " does not know 2 of the addresses that pods have, 10.0.1.12 among them: put back the one "
+                   "that was lost, or delete and recreate these pods; until then ADDs fail that get such an "
+                   "address"});
+    int asked = 0;
+    CHECK(found_of([&] { return asked++ == 0 ? pods : std::vector{pods[0]}; }) == findings{}); // a DEL beside
+}
+TEST_CASE("the leases that may be given: of each ENI that has all of the families") {
+    node const here;
+    auto const tables = [](std::vector<eni::lease> const& all) {
+        std::vector<std::uint32_t> found;
+        for (auto const& lease : all) found.push_back(lease.allocations.at(0).table);
+        return found;
+    };
+    CHECK(tables(ipam::pool::possible(here.keys())) == std::vector<std::uint32_t>{254});
+    auto const v4 = ipam::pool::possible(here.keys(R"("families": "ipv4")"));
+    CHECK(tables(v4) == std::vector<std::uint32_t>{254, 2});
+    CHECK(addresses(v4[1]) == "10.0.2.11/24");
+    CHECK(v4[1].allocations == std::vector{eni::allocation{{ip("10.0.2.11")}, 1, 2}});
+    CHECK_FALSE(fs::exists(here.checkpoint()));
+}
+
 TEST_CASE("the keys") {
     CHECK(ipam::pool_config{}.inventory_path() == "/etc/cnix/eni.json");
     CHECK(ipam::pool_config{}.checkpoint_path() == "/run/cnix/eni/ipam.json");

@@ -4,6 +4,7 @@
 
 #include "eni_routed_fixture.hpp"
 #include <string>
+#include <utility>
 #include <vector>
 
 /// What the verbs that only look find.
@@ -90,10 +91,11 @@ TEST_CASE_FIXTURE(node, "CHECK of a pod whose ENI is not set up") {
 TEST_CASE_FIXTURE(node, "CHECK of a pod whose second card is not set up") {
     auto lease = eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}});
     lease.allocations[1].table = eni::table_of(1, 3);
-    CHECK(check(add(lease)) ==
-          findings{"the table 10301 of the ENI with device number 1 on the network card 3 has no IPv4 default "
-                   "route, so its pods reach nobody: set up the node with cnix-eni-node, or see that the "
-                   "daemon that does so runs"});
+    CHECK(
+        check(add(lease)) ==
+        findings{"the table 10301 of the ENI with device number 1 on the network card 3 has no IPv4 default "
+                 "route, so its pods reach nobody: set up the node with cnix-eni-node, or see that the "
+                 "daemon that does so runs"});
 }
 
 TEST_CASE_FIXTURE(node, "CHECK of a pod that was there before the node was made to forward IPv6") {
@@ -115,6 +117,30 @@ TEST_CASE_FIXTURE(node, "STATUS tells of pods whose rules are gone") {
         CHECK(e.code() == cni::code::limited_connectivity);
         CHECK(e.message().starts_with("1 pods cannot be reached, fd00::55 among them"));
     }
+}
+
+TEST_CASE_FIXTURE(node, "STATUS of a lease of an ENI that is not set up") {
+    findings found;
+    link.status_of(eni_lease(0, {{"10.0.1.55", "fd00::55"}}), found);
+    link.status_of(eni_lease(1, {{"10.0.2.55", "fd00::55"}}), found);
+    CHECK(found == findings{});
+    host.delete_route({.dst = cidr("::/0"), .table = 2});
+    link.status_of(eni_lease(1, {{"10.0.2.55", "fd00::55"}}), found);
+    CHECK(found == findings{"the table 2 of the ENI with device number 1 has no IPv6 default route, so its "
+                            "pods reach nobody: set up the node with cnix-eni-node, or see that the daemon "
+                            "that does so runs"});
+}
+
+TEST_CASE_FIXTURE(node, "the addresses that pods have, whoever gave them") {
+    CHECK(link.in_use().empty());
+    add(eni_lease(1, {{"10.0.2.55", "fd00::55"}}));
+    host.add_veth({.host = {.name = "eni0123456789a"_ifname}, .peer = {.name = "upstream"_ifname}});
+    host.add_veth({.host = {.name = "veth0"_ifname}, .peer = {.name = "bridged"_ifname}});
+    for (auto const& [end, address] : {std::pair{"eni0123456789a"_ifname, "10.0.2.77/32"},
+                                       {"veth0"_ifname, "10.0.2.78/32"},
+                                       {"uplink"_ifname, "10.0.2.1/32"}})
+        host.add_route({.dst = cidr(address), .device = host.find_link(end)->index});
+    CHECK(link.in_use() == std::vector{ip("10.0.2.55"), ip("10.0.2.77"), ip("fd00::55")});
 }
 
 } // namespace
