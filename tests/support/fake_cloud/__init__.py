@@ -11,11 +11,13 @@ In a test:
 As a program: see __main__.py. Nothing is an SDK's: independent clients judge it (tests/cloud).
 """
 
+import copy
 import dataclasses
 import json
 import threading
 from collections import Counter
 
+from . import signature
 from .ec2 import ACTIONS, Ec2, Sts
 from .errors import Refusal
 from .faults import Fault, Faults, Reply
@@ -38,6 +40,7 @@ class Call:
     parameters: dict
     status: int = 0  # 0: no answer (yet)
     error: str = ""  # its code, of ec2 and sts
+    key: str = ""  # the access key that it was signed with
 
 
 class FakeCloud:
@@ -65,7 +68,7 @@ class FakeCloud:
         with self.lock:
             self.build(DEFAULT if state is None else state)
         self._servers = []
-        self._ending = threading.Event()
+        self._ending = False
         self.imds_url = self._serve(listen(imds), self._imds) if imds else ""
         self.ec2_url = self._serve(listen(ec2), self._ec2) if ec2 else ""
 
@@ -76,10 +79,8 @@ class FakeCloud:
         self.close()
 
     def close(self) -> None:
-        self._ending.set()
-        with self.lock:
-            for fault in self.faults.waiting:
-                fault.released.set()
+        self._ending = True
+        self.release()
         for server in self._servers:
             server.close()
         self.cloud.clock.close()
@@ -92,6 +93,7 @@ class FakeCloud:
         "enis": [{"id", "mac", "subnet": its id or place in subnets, "device", "card", "addresses", "prefixes", "addresses6",
         "prefixes6", "tags", "groups", "description", "type"}], "web_tokens": {token: subject}, "keys": {key: secret}}; every part may be
         left out. An ENI without `device` is on no instance, one without addresses gets a primary one."""
+        state = copy.deepcopy(state)
         cloud, vpc = self.cloud, state.get("vpc", {})
         cloud.region = state.get("region", cloud.region)
         cloud.vpc, cloud.vpc4, cloud.vpc6 = vpc.get("id", cloud.vpc), vpc.get("ipv4", cloud.vpc4), vpc.get("ipv6", cloud.vpc6)
@@ -105,7 +107,8 @@ class FakeCloud:
         groups = [cloud.add_group(**one) for one in state.get("groups", [{}])]
         instance = cloud.add_instance(**{"zone": zone} | state.get("instance", {}))
         for given in state.get("enis", []):
-            self.add_eni(**{"groups": [groups[0].id] if groups else []} | given, instance=instance.id if "device" in given else None)
+            given = {"subnet": 0, "groups": [one.id for one in groups[:1]]} | given
+            cloud.add_eni(self.subnet(given.pop("subnet")), instance if "device" in given else None, **given)
         self.keyring.web_tokens |= state.get("web_tokens", {})
         self.keyring.keys |= {key: [secret, "", None] for key, secret in state.get("keys", {}).items()}
 
@@ -116,7 +119,7 @@ class FakeCloud:
     def add_eni(self, subnet: str | int = 0, instance: str | None = None, **fields) -> dict:
         """By other means than a call, as an operator does in the console; on the instance if one is given."""
         with self.lock:
-            return _plain(self.cloud.add_eni(self.subnet(subnet), instance, **fields))
+            return _plain(self.cloud.add_eni(self.subnet(subnet), instance, event="attach", **fields))
 
     def remove_eni(self, id: str) -> None:
         """By other means, at once, whether it is in use or not."""
@@ -170,8 +173,10 @@ class FakeCloud:
         status                   this HTTP status; with `body` that text, or one of empty, html, broken, bomb (faults.BODIES)
         delay                    seconds of the cloud's clock before all else
         hold                     wait for release() before all else
-        end                      hang (never answer), reset, close (without an answer), truncate (half of the body)
-        after                    the action is carried out, only its answer is spoiled; without it, only delay, hold and truncate carry on
+        end                      hang (never answer), reset, close (without an answer), truncate (half of the body, then close), stall (half
+                                 of the body, then nothing), garbage (what is no HTTP)
+        after                    the action is carried out, only its answer is spoiled; without it, only delay, hold, truncate and stall
+                                 carry on
         """
         with self.lock:
             return self.faults.add(Fault(target, times, code=code, **how))
@@ -190,10 +195,10 @@ class FakeCloud:
         self.release()
 
     def release(self) -> None:
-        """Calls that are held go on."""
+        """Calls that are held or delayed now go on."""
         with self.lock:
-            for fault in [*self.faults.planned, *self.faults.waiting]:
-                fault.released.set()
+            for held in self.faults.waiting:
+                held.set()
 
     def waiting(self) -> int:
         """Calls that are held or delayed."""
@@ -212,6 +217,8 @@ class FakeCloud:
     def advance(self, seconds: float) -> None:
         """Moves the cloud's clock; what becomes due has happened when this returns."""
         self.cloud.clock.advance(seconds)
+        with self.lock:
+            self.imds.refresh()
 
     def override(self, path: str, text: str | None) -> None:
         """What the metadata says at a path ("meta-data/mac"), None: 404."""
@@ -276,7 +283,7 @@ class FakeCloud:
     def _serve_call(self, service, request: Request) -> Reply:
         action, parameters = service.parse(request)
         with self._answered:
-            call = Call(self.cloud.clock.now(), service.name, action, dict(parameters))
+            call = Call(self.cloud.clock.now(), service.name, action, dict(parameters), key=signature.key_of(request))
             self.calls.append(call)
             fault = self.faults.take(service.name, action, parameters)
             self._answered.notify_all()
@@ -293,6 +300,8 @@ class FakeCloud:
         if fault and fault.after:
             self._wait(fault)
         with self._answered:
+            if fault and self._ending:
+                return Reply(503, "", end="close")
             if fault:
                 reply = fault.spoil(reply, service.refused)
                 call.error = fault.code or call.error
@@ -303,16 +312,17 @@ class FakeCloud:
     def _wait(self, fault: Fault) -> None:
         if not fault.hold and not fault.delay:
             return
-        ready = fault.released if fault.hold else threading.Event()
+        ready = threading.Event()
         with self._answered:
-            self.faults.waiting.append(fault)
-            if fault.delay:
+            if self._ending:
+                return
+            self.faults.waiting.append(ready)
+            if fault.delay and not fault.hold:
                 self.cloud.clock.after(fault.delay, ready.set)
             self._answered.notify_all()
-        while not ready.wait(0.5) and not self._ending.is_set() and not fault.released.is_set():
-            pass
+        ready.wait()
         with self._answered:
-            self.faults.waiting.remove(fault)
+            self.faults.waiting.remove(ready)
 
     def _control(self, request: Request) -> Reply:
         if request.method == "GET":
@@ -321,7 +331,7 @@ class FakeCloud:
         return Reply(status, text, "application/json")
 
     def control(self, text: str) -> tuple[int, str]:
-        """{"call": one of CONTROLS, "with": [...] and {...} in any order}: an HTTP status, and what it returned or {"error"} as JSON."""
+        """{"call": one of CONTROLS, "args": [...], "kwargs": {...}}: an HTTP status, and what it returned or {"error"} as JSON."""
         try:
             asked = json.loads(text)
             if asked["call"] not in self.CONTROLS:

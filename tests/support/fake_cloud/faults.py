@@ -1,7 +1,6 @@
 """What goes wrong on demand: a test plans it for the next calls of an action."""
 
 import fnmatch
-import itertools
 import threading
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +11,8 @@ BROKEN_XML = '<?xml version="1.0"?>\n<Response><networkInterfaceSet><item></netw
 ENTITY_BOMB = ('<?xml version="1.0"?>\n<!DOCTYPE bomb [<!ENTITY a0 "aaaaaaaaaa">'
                + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
                + "]>\n<DescribeNetworkInterfacesResponse><nextToken>&a11;</nextToken></DescribeNetworkInterfacesResponse>")
-BODIES = {"empty": "", "html": HTML, "broken": BROKEN_XML, "bomb": ENTITY_BOMB}
+BODIES = {"empty": "", "html": HTML, "broken": BROKEN_XML, "bomb": ENTITY_BOMB, "huge": "A" * (32 << 20)}
+ENDS = ("hang", "reset", "close", "truncate", "stall", "garbage")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Reply:
     body: str
     type: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
-    end: str = ""  # of the connection, instead of a whole reply: "hang", "reset", "close" or "truncate"
+    end: str = ""  # of the connection, instead of a whole reply: one of ENDS
 
 
 @dataclass
@@ -41,14 +41,12 @@ class Fault:
     after: bool = False
     where: dict = field(default_factory=dict)
     hit: int = 0  # calls that it met
-    serial: int = field(default_factory=itertools.count(1).__next__)
 
     def __post_init__(self):
-        if self.end not in ("", "hang", "reset", "close", "truncate"):
-            raise ValueError(f"end: {self.end!r} is none of hang, reset, close, truncate")
+        if self.end not in ("", *ENDS):
+            raise ValueError(f"end: {self.end!r} is none of {', '.join(ENDS)}")
         if not (self.code or self.status or self.body is not None or self.delay or self.hold or self.end):
             raise ValueError("a fault needs a code, status, body, delay, hold or end")
-        self.released = threading.Event()
 
     def meets(self, service: str, action: str, parameters: dict) -> bool:
         name = f"{service}:{action}" if ":" in self.target.partition("/")[0] else action
@@ -58,7 +56,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """The action is not carried out, something else is said."""
-        return not self.after and bool(self.code or self.status or self.body is not None or self.end not in ("", "truncate"))
+        return not self.after and bool(self.code or self.status or self.body is not None or self.end not in ("", "truncate", "stall"))
 
     def spoil(self, reply: Reply, refused) -> Reply:
         """What is sent in a good reply's place. `refused` makes a Reply of a Refusal."""
@@ -77,7 +75,7 @@ class Faults:
 
     def __init__(self):
         self.planned: list[Fault] = []
-        self.waiting: list[Fault] = []
+        self.waiting: list[threading.Event] = []  # of calls that are held or delayed
 
     def add(self, fault: Fault) -> Fault:
         self.planned.append(fault)

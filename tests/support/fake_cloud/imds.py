@@ -14,8 +14,8 @@ ROLE = "node-role"
 TOKEN_TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 
 
-def iso(time: float) -> str:
-    return datetime.datetime.fromtimestamp(int(time), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def error(status: int) -> Reply:
@@ -181,7 +181,7 @@ class Imds:
         if path == f"meta-data/iam/security-credentials/{self.role}" and path not in self.overrides:
             return Reply(200, json.dumps(self.keyring.document(), indent=2))
         if path in texts:
-            return error(404) if target.endswith("/") else Reply(200, texts[path])
+            return Reply(200, texts[path])
         below = f"{path}/" if path else ""
         names = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for one in texts if one.startswith(below)
                         for name in [one.removeprefix(below)]})

@@ -129,8 +129,8 @@ class Knobs:
     imds_stale: bool = False  # the metadata stays as it is
     imds_tokens: str = "required"  # or "optional" (IMDSv1 answers, too), "disabled" (403)
     imds_token_uses: int | None = None  # requests after which a new token has expired
-    credentials_life: float = 6 * 3600
-    skew: float = 0  # of the cloud's time of day from the machine's, as far as signatures are concerned
+    credentials_life: float = 6 * 3600  # of the machine's time
+    skew: float = 0  # of the cloud's time of day from the machine's: of signatures and of credentials' ends; advance() does not move it
     codes: str = "common"  # or "ec2": error codes for what is wrong with credentials, see signature.EC2_CODES
     page: int = 1000  # items of a page at most, whatever MaxResults says
     eni_limit: int | None = None  # per instance, in place of its type's
@@ -178,8 +178,8 @@ class Cloud:
         return instance
 
     def add_eni(self, subnet: Subnet | str, instance: Instance | str | None = None, device: int | None = None, card: int = 0,
-                **fields) -> Eni:
-        """As it was before the test began: on the instance, if one is given, and known to the metadata."""
+                event: str = "there", **fields) -> Eni:
+        """By other means than a call; on the instance if one is given."""
         subnet = self.subnet(subnet) if isinstance(subnet, str) else subnet
         number = next(self._serial)
         eni = Eni(fields.pop("id", "") or f"eni-{number + 0xabc0000000000000:017x}",
@@ -192,7 +192,8 @@ class Cloud:
             taken = {one.attachment.device for one in self.enis_of(instance.id)}
             device = next(n for n in itertools.count() if n not in taken) if device is None else device
             eni.attachment = Attachment(self.new_id("eni-attach"), instance.id, device, card, delete_on_termination=device == 0)
-        self.changed("there", eni)
+        if eni.attachment:
+            self.changed(event, eni)
         return eni
 
     def eni(self, id: str) -> Eni:

@@ -52,8 +52,12 @@ class Server(http.server.ThreadingHTTPServer):
         self.socket = listener
         host, port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"cloud at {self.url}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"cloud at {self.url}", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        while not self.ending.is_set():
+            self.handle_request()
 
     def get_request(self):
         connection, peer = super().get_request()
@@ -71,14 +75,14 @@ class Server(http.server.ThreadingHTTPServer):
 
     def close(self) -> None:
         self.ending.set()
-        self.shutdown()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self.server_close()
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        self._thread.join()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -94,8 +98,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self):
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return self._send(Reply(413, ""))
+        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > MAX_BODY:
+            self.close_connection = True
+            return self._send(Reply(411 if "Transfer-Encoding" in self.headers else 413, ""))
         body = self.rfile.read(int(length))
         self._send(self.server.application(Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()},
                                                    body)))
@@ -105,6 +110,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _send(self, reply: Reply):
         if reply.end == "hang":
             self.server.ending.wait()
+        if reply.end == "garbage":
+            self.wfile.write(b"\x16\x03\x01\x00\xff 200 is no HTTP\r\n\r\n")
+            self.close_connection = True
+            return
         if reply.end in ("hang", "close", "reset"):
             if reply.end == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -120,8 +129,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in reply.headers:
             self.send_header(name, value)
         self.end_headers()
+        partly = reply.end in ("truncate", "stall")
         if self.command != "HEAD":
-            self.wfile.write(body[:len(body) // 2] if reply.end == "truncate" else body)
+            self.wfile.write(body[:len(body) // 2] if partly else body)
         self.wfile.flush()
-        if reply.end == "truncate":
+        if reply.end == "stall":
+            self.server.ending.wait()
+        if partly:
             self.close_connection = True

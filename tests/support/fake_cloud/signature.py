@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import hmac
 import re
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote
 
 from .errors import Refusal
 
@@ -25,7 +25,8 @@ def canonical_request(method: str, target: str, headers: dict[str, str], signed:
     path, _, query = target.partition("?")
     arguments = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~"))
                        for name, value in parse_qsl(query, keep_blank_values=True))
-    return "\n".join((method, quote(unquote(path), safe="/-_.~") or "/", "&".join(f"{name}={value}" for name, value in arguments),
+    # Of all services but S3 the path is quoted once more than it is sent.
+    return "\n".join((method, quote(path, safe="/-_.~") or "/", "&".join(f"{name}={value}" for name, value in arguments),
                       *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed), "", ";".join(signed), sha256(body)))
 
 
@@ -36,6 +37,22 @@ def signature(secret: str, stamp: str, region: str, service: str, canonical: str
     for part in (stamp[:8], region, service, "aws4_request", text):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key.hex()
+
+
+def key_of(request) -> str:
+    """The access key that it says it is signed with."""
+    parts = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+    return parts[1] if parts else ""
+
+
+def authorization(key: str, secret: str, token: str, region: str, service: str, stamp: str, method: str, target: str,
+                  headers: dict[str, str], body: bytes) -> dict[str, str]:
+    """The headers of a signed request; `headers` has lower-case names, `host` among them."""
+    headers = headers | {"x-amz-date": stamp} | ({"x-amz-security-token": token} if token else {})
+    signed = sorted(headers)
+    value = signature(secret, stamp, region, service, canonical_request(method, target, headers, signed, body))
+    return headers | {"authorization": f"AWS4-HMAC-SHA256 Credential={key}/{stamp[:8]}/{region}/{service}/aws4_request, "
+                                       f"SignedHeaders={';'.join(signed)}, Signature={value}"}
 
 
 def check(request, credentials, region: str, service: str, now: float) -> str:
