@@ -60,7 +60,7 @@ class LabCloud(FakeCloud):
     def __init__(self, lab: EniLab, state: dict | None = None, imds: str = IMDS, ec2: str = "127.0.0.1:0", **options):
         self.lab = lab
         if imds == self.IMDS:
-            lab.node.ip("addr add 169.254.169.254/32 dev lo")
+            lab.node.ip("addr replace 169.254.169.254/32 dev lo scope host")  # the source of no packet
         super().__init__(lab_state(lab) if state is None else state, imds, ec2, hook=self._wire,
                          listen=lambda address: lab.node.inside(listen, address), **options)
 
