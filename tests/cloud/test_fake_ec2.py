@@ -288,6 +288,28 @@ def test_a_new_eni_is_not_known_at_once(cloud, action, given):
     assert outcomes == [False, False, True]
 
 
+def test_stale_descriptions(cloud):
+    cloud.set(ec2_stale=True)
+    eni = create(cloud)
+    ask(cloud, "AssignPrivateIpAddresses", NetworkInterfaceId=SECOND, SecondaryPrivateIpAddressCount=1)
+    assert eni not in ids(cloud)
+    item = ask(cloud, "DescribeNetworkInterfaces", NetworkInterfaceId__1=SECOND).find("networkInterfaceSet/item")
+    assert len(item.findall("privateIpAddressesSet/item")) == 1
+    assert texts(ask(cloud, "DescribeSubnets"), "subnetSet/item/availableIpAddressCount") == ["233", "58", "250"]
+    attach(cloud, eni)
+    cloud.set(ec2_stale=False)
+    assert ids(cloud) == [PRIMARY, SECOND, LOOSE, eni]
+
+
+def test_other_instances():
+    """Their ENIs are EC2's, and not the metadata's."""
+    with FakeCloud(STATE | {"others": [{"id": "i-00000000000000002"}], "enis": [*STATE["enis"], {
+            "id": "eni-00000000000000009", "device": 0, "instance": "i-00000000000000002"}]}) as cloud:
+        assert ids(cloud, Filter__1__Name="attachment.instance-id", Filter__1__Value__1="i-00000000000000002") == ["eni-00000000000000009"]
+        assert set(cloud.imds.shown) == {PRIMARY, SECOND}
+        assert len(texts(ask(cloud, "DescribeInstances"), "reservationSet/item")) == 2
+
+
 def test_of_several_ids_the_missing_are_named(cloud):
     """As upstream's ipamd reads it: one in quotes."""
     assert refused(cloud, "DescribeNetworkInterfaces", NetworkInterfaceId__1=PRIMARY, NetworkInterfaceId__2="eni-1")[2] == \

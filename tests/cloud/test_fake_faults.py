@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from cloud_node import INSTANCE, PRIMARY, SECOND, STATE
@@ -134,6 +135,39 @@ def test_without_it_the_call_was_not_carried_out(cloud):
     with pytest.raises(ConnectionResetError):
         assign(cloud)
     assert cloud.enis[SECOND].addresses == ["10.0.2.10"]
+
+
+def test_half_a_body_that_says_it_is_whole(cloud):
+    cloud.fail("*", body="half", times=2)
+    cloud.set(imds_tokens="optional")
+    assert raw(cloud.imds_url, method="GET", path="/latest/meta-data/instance-id") == (200, INSTANCE[:len(INSTANCE) // 2])
+    with pytest.raises(ElementTree.ParseError):
+        assign(cloud)
+    assert len(cloud.enis[SECOND].addresses) == 2, "it was carried out"
+
+
+@pytest.mark.parametrize("services", ((), ("imds",), ("ec2",)))
+def test_the_cloud_is_away(cloud, services):
+    cloud.set(imds_tokens="optional")
+    urls = {"imds": cloud.imds_url, "ec2": cloud.ec2_url}
+    idle = socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(cloud.ec2_url).port))
+    idle.sendall(b"GET /control HTTP/1.1\r\n\r\n")
+    assert idle.recv(1) == b"H"
+    cloud.away(*services)
+    for service, url in urls.items():
+        if service in (services or urls):
+            with pytest.raises(ConnectionRefusedError):
+                raw(url, path="/control", method="GET")
+        else:
+            assert raw(url, path="/control", method="GET")[0] == 200
+    if "ec2" in (services or urls):
+        while idle.recv(1 << 16):
+            pass  # the rest, and its end
+    idle.close()
+    cloud.advance(3600)
+    cloud.back()
+    assert describe(cloud) == "ok" and raw(cloud.imds_url, path="/latest/meta-data/mac", method="GET")[0] == 200
+    assert urls == {"imds": cloud.imds_url, "ec2": cloud.ec2_url}
 
 
 def in_thread(function, *arguments) -> tuple[threading.Thread, list]:

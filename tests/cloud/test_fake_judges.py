@@ -25,15 +25,14 @@ from botocore.serialize import create_serializer  # noqa: E402
 from botocore.session import Session  # noqa: E402
 from botocore.utils import IMDSFetcher, InstanceMetadataFetcher, InstanceMetadataRegionFetcher  # noqa: E402
 
-# botocore leaves its connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# In one worker: reading botocore's models takes a second.
+pytestmark = [pytest.mark.usefixtures("botocore_closes"), pytest.mark.xdist_group("botocore")]
 KEY, SECRET = EXAMPLE
 SUBNET1 = STATE["subnets"][0]["id"]
 
 
 @pytest.fixture(scope="session")
 def session() -> Session:
-    """One for all tests: reading botocore's models takes a second."""
     session = Session()
     session.set_credentials(KEY, SECRET)
     return session

@@ -13,7 +13,7 @@ from botocore.config import Config  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
 from botocore.session import Session  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 # Of what an address daemon reads; moto takes prefixes for nothing, and its ENIs here have no IPv6.
 MOTO_LACKS = {"Ipv4Prefixes", "Ipv6Prefixes", "Ipv6Addresses", "Ipv6CidrBlockAssociationSet", "ClientToken"}
@@ -56,7 +56,10 @@ def clouds():
     image = ec2.describe_images()["Images"][0]["ImageId"]
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="m5.large", SubnetId=subnet)["Instances"][0]
     with FakeCloud(STATE) as fake:
-        yield Cloud(fake.ec2_url, STATE["subnets"][0]["id"], STATE["instance"]["id"]), Cloud(url, subnet, instance["InstanceId"])
+        both = Cloud(fake.ec2_url, STATE["subnets"][0]["id"], STATE["instance"]["id"]), Cloud(url, subnet, instance["InstanceId"])
+        yield both
+        for client in (ec2, *(cloud.ec2 for cloud in both)):
+            client.close()
     server.stop()
 
 

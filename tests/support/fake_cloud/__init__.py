@@ -46,7 +46,7 @@ class Call:
 class FakeCloud:
     """All that a test asks of the cloud. Functions whose name a test may give the program's control are in CONTROLS."""
 
-    CONTROLS = ("fail", "throttle", "set", "clear", "release", "advance", "occupy", "exhaust", "vacate", "add_eni", "remove_eni", "assign",
+    CONTROLS = ("fail", "throttle", "set", "clear", "release", "advance", "away", "back", "occupy", "exhaust", "vacate", "add_eni", "remove_eni", "assign",
                 "unassign", "override", "expire_credentials", "expire_tokens", "deny", "web_token", "recorded", "count", "counts", "forget",
                 "state", "waiting")
 
@@ -65,12 +65,13 @@ class FakeCloud:
         self.ec2, self.sts = Ec2(self.cloud, self.keyring), Sts(self.keyring)
         if hook:
             self.cloud.on_change.append(hook)
+        self.cloud.on_change.append(lambda *_: self._answered.notify_all())
         with self.lock:
             self.build(DEFAULT if state is None else state)
-        self._servers = []
-        self._ending = False
-        self.imds_url = self._serve(listen(imds), self._imds) if imds else ""
-        self.ec2_url = self._serve(listen(ec2), self._ec2) if ec2 else ""
+        self._listen, self._ending = listen, False
+        self._servers = {name: Server(listen(address), application) for name, address, application in
+                         (("imds", imds, self._imds), ("ec2", ec2, self._ec2)) if address}
+        self.imds_url, self.ec2_url = (self._servers[name].url if name in self._servers else "" for name in ("imds", "ec2"))
 
     def __enter__(self):
         return self
@@ -81,7 +82,7 @@ class FakeCloud:
     def close(self) -> None:
         self._ending = True
         self.release()
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         self.cloud.clock.close()
 
@@ -90,8 +91,8 @@ class FakeCloud:
     def build(self, state: dict) -> None:
         """{"region", "vpc": {"id", "ipv4": [], "ipv6": []}, "subnets": [{"id", "ipv4", "ipv6", "zone", "tags", "others": []}],
         "groups": [{"id", "name"}], "types": [{"name", "ipv4", "cards": []}], "instance": {"id", "type", "zone"},
-        "enis": [{"id", "mac", "subnet": its id or place in subnets, "device", "card", "addresses", "prefixes", "addresses6",
-        "prefixes6", "tags", "groups", "description", "type"}], "web_tokens": {token: subject}, "keys": {key: secret}}; every part may be
+        "others": [more instances], "enis": [{"id", "mac", "subnet": its id or place in subnets, "device", "card", "addresses", "prefixes", "addresses6",
+        "prefixes6", "tags", "groups", "description", "type", "instance": the id of another}], "web_tokens": {token: subject}, "keys": {key: secret}}; every part may be
         left out. An ENI without `device` is on no instance, one without addresses gets a primary one."""
         state = copy.deepcopy(state)
         cloud, vpc = self.cloud, state.get("vpc", {})
@@ -106,9 +107,11 @@ class FakeCloud:
             subnet.others |= set(one.get("others", []))
         groups = [cloud.add_group(**one) for one in state.get("groups", [{}])]
         instance = cloud.add_instance(**{"zone": zone} | state.get("instance", {}))
+        for one in state.get("others", []):
+            cloud.add_instance(**{"zone": zone} | one)
         for given in state.get("enis", []):
-            given = {"subnet": 0, "groups": [one.id for one in groups[:1]]} | given
-            cloud.add_eni(self.subnet(given.pop("subnet")), instance if "device" in given else None, **given)
+            given = {"subnet": 0, "groups": [one.id for one in groups[:1]], "instance": instance.id if "device" in given else None} | given
+            cloud.add_eni(self.subnet(given.pop("subnet")), **given)
         self.keyring.web_tokens |= state.get("web_tokens", {})
         self.keyring.keys |= {key: [secret, "", None] for key, secret in state.get("keys", {}).items()}
 
@@ -170,13 +173,14 @@ class FakeCloud:
         "AssignPrivateIpAddresses", "Describe*", "ec2:*", "imds:meta-data/mac", "imds:PUT api/token", "sts:*"; `where`
         are parameters it must have. One of, or several:
         code (and text, status)  an error reply as EC2 words it; of imds an HTTP status alone
-        status                   this HTTP status; with `body` that text, or one of empty, html, broken, bomb (faults.BODIES)
+        status                   this HTTP status
+        body                     this text, or one of empty, html, broken (XML), bomb (of entities), huge; half: of the true one
         delay                    seconds of the cloud's clock before all else
         hold                     wait for release() before all else
         end                      hang (never answer), reset, close (without an answer), truncate (half of the body, then close), stall (half
                                  of the body, then nothing), garbage (what is no HTTP)
         after                    the action is carried out, only its answer is spoiled; without it, only delay, hold, truncate and stall
-                                 carry on
+                                 (and the body half) carry on
         """
         with self.lock:
             return self.faults.add(Fault(target, times, code=code, **how))
@@ -213,12 +217,24 @@ class FakeCloud:
                     raise ValueError(f"there is no knob {name}")
                 setattr(self.cloud.knobs, name, tuple(value) if isinstance(value, list) else value)
             self.imds.refresh()
+            self.ec2.stale = self.ec2.frozen() if self.cloud.knobs.ec2_stale else None
 
     def advance(self, seconds: float) -> None:
         """Moves the cloud's clock; what becomes due has happened when this returns."""
         self.cloud.clock.advance(seconds)
         with self.lock:
             self.imds.refresh()
+
+    def away(self, *services: str) -> None:
+        """imds and ec2, or one of them: connections are cut, new ones refused."""
+        for name in services or self._servers:
+            self._servers[name].close()
+
+    def back(self) -> None:
+        """What was away is at its old address."""
+        for name, server in self._servers.items():
+            if server.ending.is_set():
+                self._servers[name] = Server(self._listen(server.url.removeprefix("http://")), server.application)
 
     def override(self, path: str, text: str | None) -> None:
         """What the metadata says at a path ("meta-data/mac"), None: 404."""
@@ -266,11 +282,6 @@ class FakeCloud:
             assert self._answered.wait_for(condition, timeout), "the cloud waited in vain"
 
     # Serving.
-
-    def _serve(self, listener, application) -> str:
-        server = Server(listener, application)
-        self._servers.append(server)
-        return server.url
 
     def _imds(self, request: Request) -> Reply:
         return self._control(request) if request.target == "/control" else self._serve_call(self.imds, request)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import copy
 import ipaddress
 import json
 import re
@@ -116,6 +117,13 @@ class Ec2:
 
     def __init__(self, cloud: Cloud, keyring):
         self.cloud, self.keyring = cloud, keyring
+        self.stale: Ec2 | None = None  # answers Describe calls in its place
+
+    def frozen(self) -> "Ec2":
+        """As it is now."""
+        then = copy.copy(self.cloud)
+        then.enis, then.subnets = copy.deepcopy((self.cloud.enis, self.cloud.subnets))
+        return Ec2(then, self.keyring)
 
     def parse(self, request) -> tuple[str, dict]:
         parameters = Parameters(request.form())
@@ -132,7 +140,7 @@ class Ec2:
                 raise Refusal(signature.EC2_CODES[refusal.code]) from None
             raise
         self._check(action, parameters)
-        return xml.ec2_reply(action, getattr(self, action)(parameters))
+        return xml.ec2_reply(action, getattr(self.stale if self.stale and action.startswith("Describe") else self, action)(parameters))
 
     def _check(self, action: str, parameters: Parameters) -> None:
         if not action:

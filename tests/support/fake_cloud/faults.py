@@ -56,7 +56,8 @@ class Fault:
     @property
     def answers(self) -> bool:
         """The action is not carried out, something else is said."""
-        return not self.after and bool(self.code or self.status or self.body is not None or self.end not in ("", "truncate", "stall"))
+        return not self.after and bool(self.code or self.status or self.body not in (None, "half") or
+                                       self.end not in ("", "truncate", "stall"))
 
     def spoil(self, reply: Reply, refused) -> Reply:
         """What is sent in a good reply's place. `refused` makes a Reply of a Refusal."""
@@ -64,7 +65,9 @@ class Fault:
             reply = refused(Refusal(self.code, self.text, self.status))
         elif self.status:
             reply = replace(reply, status=self.status, body="")
-        if self.body is not None:
+        if self.body == "half":
+            reply = replace(reply, body=reply.body[:len(reply.body) // 2])
+        elif self.body is not None:
             body = BODIES.get(self.body, self.body)
             reply = replace(reply, body=body, type="text/html" if self.body == "html" else reply.type)
         return replace(reply, end=self.end)

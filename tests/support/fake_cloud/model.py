@@ -127,6 +127,7 @@ class Knobs:
     imds_delay_reads: int = 0  # and the list of MACs was read so often
     imds_delay_of: tuple[str, ...] = ("attach", "detach", "assign", "unassign")  # the changes that this holds for
     imds_stale: bool = False  # the metadata stays as it is
+    ec2_stale: bool = False  # EC2's Describe calls tell of what was when this was set
     imds_tokens: str = "required"  # or "optional" (IMDSv1 answers, too), "disabled" (403)
     imds_token_uses: int | None = None  # requests after which a new token has expired
     credentials_life: float = 6 * 3600  # of the machine's time
