@@ -4,6 +4,7 @@ import pytest
 from cloud_node import INSTANCE, LOOSE, PRIMARY, SECOND, STATE
 
 from support.fake_cloud import ACTIONS, FakeCloud, client
+from support.fake_cloud.ec2 import is_like
 from support.fake_cloud.errors import Refusal
 
 SUBNET1, SUBNET2, SUBNET3 = (one["id"] for one in STATE["subnets"])
@@ -346,6 +347,14 @@ def test_filters(cloud, filters, expected):
     for number, (name, values) in enumerate(filters.items(), 1):
         given |= {f"Filter__{number}__Name": name} | {f"Filter__{number}__Value__{n}": value for n, value in enumerate(values, 1)}
     assert ids(cloud, **given) == expected
+
+
+@pytest.mark.parametrize("pattern, text, expected", (
+    ("a*", "abc", True), ("a*", "a", True), ("a*", "ba", False), ("a?c", "abc", True), ("a?c", "ac", False), ("a\\*c", "a*c", True),
+    ("a\\*c", "abc", False), ("a\\?c", "a?c", True), ("a\\?c", "ac", False), ("a\\\\*", "a\\x", True), ("a.c", "abc", False),
+    ("a\\", "a\\", True), ("[ab]", "a", False), ("*", "a\nb", True), ("", "", True), ("", "a", False)))
+def test_wildcards(pattern, text, expected):
+    assert is_like(pattern, text) is expected
 
 
 @pytest.mark.parametrize("action", DESCRIBED)

@@ -153,7 +153,7 @@ def test_the_cloud_is_away(cloud, services):
     idle = socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(cloud.ec2_url).port))
     idle.sendall(b"GET /control HTTP/1.1\r\n\r\n")
     assert idle.recv(1) == b"H"
-    cloud.away(*services)
+    cloud.away(*services), cloud.away(*services)
     for service, url in urls.items():
         if service in (services or urls):
             with pytest.raises(ConnectionRefusedError):
@@ -168,6 +168,7 @@ def test_the_cloud_is_away(cloud, services):
     cloud.back()
     assert describe(cloud) == "ok" and raw(cloud.imds_url, path="/latest/meta-data/mac", method="GET")[0] == 200
     assert urls == {"imds": cloud.imds_url, "ec2": cloud.ec2_url}
+    cloud.away()
 
 
 def in_thread(function, *arguments) -> tuple[threading.Thread, list]:
@@ -249,8 +250,9 @@ def test_what_cannot_be_planned(cloud):
     for wrong in ({}, {"end": "explode"}, {"colour": "red"}):
         with pytest.raises((ValueError, TypeError)):
             cloud.fail("*", **wrong)
-    with pytest.raises(ValueError):
-        cloud.set(colour="red")
+    for knob in ({"colour": "red"}, {"imds_tokens": "maybe"}):
+        with pytest.raises(ValueError):
+            cloud.set(**knob)
 
 
 def test_counting(cloud):

@@ -23,7 +23,7 @@ from .errors import Refusal
 from .faults import Fault, Faults, Reply
 from .imds import Imds
 from .keys import Keyring
-from .model import Cloud, Eni, Instance, InstanceType, Knobs, Subnet
+from .model import CHOICES, Cloud, Eni, Instance, InstanceType, Knobs, Subnet
 from .server import Request, Server, listen
 
 __all__ = ["ACTIONS", "Call", "Cloud", "Eni", "FakeCloud", "Fault", "Instance", "InstanceType", "Knobs", "Refusal", "Subnet"]
@@ -46,9 +46,9 @@ class Call:
 class FakeCloud:
     """All that a test asks of the cloud. Functions whose name a test may give the program's control are in CONTROLS."""
 
-    CONTROLS = ("fail", "throttle", "set", "clear", "release", "advance", "away", "back", "occupy", "exhaust", "vacate", "add_eni", "remove_eni", "assign",
-                "unassign", "override", "expire_credentials", "expire_tokens", "deny", "web_token", "recorded", "count", "counts", "forget",
-                "state", "waiting")
+    CONTROLS = ("fail", "throttle", "deny", "set", "clear", "release", "waiting", "advance", "away", "back", "occupy", "exhaust", "vacate",
+                "add_eni", "remove_eni", "assign", "unassign", "override", "expire_credentials", "expire_tokens", "web_token", "recorded",
+                "count", "counts", "forget", "state")
 
     def __init__(self, state: dict | None = None, imds: str = "127.0.0.1:0", ec2: str = "127.0.0.1:0", frozen_clock: bool = False,
                  hook=None, listen=listen):
@@ -89,11 +89,16 @@ class FakeCloud:
     # The state.
 
     def build(self, state: dict) -> None:
-        """{"region", "vpc": {"id", "ipv4": [], "ipv6": []}, "subnets": [{"id", "ipv4", "ipv6", "zone", "tags", "others": []}],
-        "groups": [{"id", "name"}], "types": [{"name", "ipv4", "cards": []}], "instance": {"id", "type", "zone"},
-        "others": [more instances], "enis": [{"id", "mac", "subnet": its id or place in subnets, "device", "card", "addresses", "prefixes", "addresses6",
-        "prefixes6", "tags", "groups", "description", "type", "instance": the id of another}], "web_tokens": {token: subject}, "keys": {key: secret}}; every part may be
-        left out. An ENI without `device` is on no instance, one without addresses gets a primary one."""
+        """What there is; every part may be left out. An ENI without `device` is on no instance, one without addresses gets a primary one.
+
+            {"region", "vpc": {"id", "ipv4": [], "ipv6": []}, "groups": [{"id", "name"}],
+             "subnets": [{"id", "ipv4", "ipv6", "zone", "tags": {}, "others": [IPv4 addresses that are in use]}],
+             "types": [{"name", "ipv4": addresses of an ENI, "cards": [ENIs of each network card]}],
+             "instance": {"id", "type", "zone"}, "others": [more instances],
+             "enis": [{"id", "mac", "subnet": its id or place in `subnets`, "device", "card", "addresses", "prefixes", "addresses6",
+                       "prefixes6", "tags", "groups", "description", "type", "instance": the id of another than `instance`}],
+             "web_tokens": {token: subject}, "keys": {access key: secret}}
+        """
         state = copy.deepcopy(state)
         cloud, vpc = self.cloud, state.get("vpc", {})
         cloud.region = state.get("region", cloud.region)
@@ -215,6 +220,8 @@ class FakeCloud:
             for name, value in knobs.items():
                 if name not in Knobs.__dataclass_fields__:
                     raise ValueError(f"there is no knob {name}")
+                if value not in CHOICES.get(name, (value,)):
+                    raise ValueError(f"{name}: {value!r} is none of {', '.join(CHOICES[name])}")
                 setattr(self.cloud.knobs, name, tuple(value) if isinstance(value, list) else value)
             self.imds.refresh()
             self.ec2.stale = self.ec2.frozen() if self.cloud.knobs.ec2_stale else None

@@ -90,7 +90,8 @@ class Parameters(dict):
 
 def is_like(pattern: str, text: str) -> bool:
     """A filter's value: * is anything, ? a character, a backslash takes their meaning away."""
-    regex = re.sub(r"\\(\\\*|\\\?|\\\\)|(\\\*)|(\\\?)", lambda m: m[1] or (".*" if m[2] else "."), re.escape(pattern))
+    parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)
+    regex = "".join({"*": ".*", "?": "."}.get(part) or re.escape(part[-1]) for part in parts)
     return re.fullmatch(regex, text, re.DOTALL) is not None
 
 

@@ -67,8 +67,8 @@ class Keyring:
                                              "constraint: Member must have value greater than or equal to 900")
         key, secret, token, end = self.issue(int(duration))
         session = parameters["RoleSessionName"]
+        arn = parameters["RoleArn"].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
         return {"SubjectFromWebIdentityToken": subject, "Audience": "sts.amazonaws.com",
-                "AssumedRoleUser": {"Arn": f"{parameters['RoleArn'].replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{session}",
-                                    "AssumedRoleId": f"AROA0123456789ABCDEF0:{session}"},
+                "AssumedRoleUser": {"Arn": f"{arn}/{session}", "AssumedRoleId": f"AROA0123456789ABCDEF0:{session}"},
                 "Credentials": {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token, "Expiration": iso(end)},
                 "Provider": "arn:aws:iam::123456789012:oidc-provider/oidc.example"}

@@ -138,6 +138,9 @@ class Knobs:
     ipv4_limit: int | None = None  # per ENI
 
 
+CHOICES = {"imds_tokens": ("required", "optional", "disabled"), "codes": ("common", "ec2")}
+
+
 class Cloud:
     REGION, ZONE, VPC = "us-west-2", "us-west-2a", "vpc-0c0ffee0c0ffee001"
 
@@ -162,6 +165,10 @@ class Cloud:
     def new_id(self, kind: str) -> str:
         return f"{kind}-{next(self._serial) + 0xabc0000000000000:017x}"
 
+    def new_mac(self) -> str:
+        number = next(self._serial)
+        return "02:00:0a:" + ":".join(f"{number >> shift & 255:02x}" for shift in (16, 8, 0))
+
     def add_subnet(self, ipv4: str, ipv6: str = "", id: str = "", zone: str = "", tags: dict | None = None) -> Subnet:
         subnet = Subnet(id or self.new_id("subnet"), ipv4, ipv6, zone or self.ZONE, self.vpc, dict(tags or {}))
         self.subnets[subnet.id] = subnet
@@ -182,9 +189,7 @@ class Cloud:
                 event: str = "there", **fields) -> Eni:
         """By other means than a call; on the instance if one is given."""
         subnet = self.subnet(subnet) if isinstance(subnet, str) else subnet
-        number = next(self._serial)
-        eni = Eni(fields.pop("id", "") or f"eni-{number + 0xabc0000000000000:017x}",
-                  fields.pop("mac", "") or "02:00:0a:" + ":".join(f"{number >> shift & 255:02x}" for shift in (16, 8, 0)), subnet.id, **fields)
+        eni = Eni(fields.pop("id", "") or self.new_id("eni"), fields.pop("mac", "") or self.new_mac(), subnet.id, **fields)
         if not eni.addresses and eni.type != "efa-only":
             eni.addresses = self.free_addresses(subnet, 1)
         self.enis[eni.id] = eni
@@ -372,9 +377,7 @@ class Cloud:
                 return self.enis[id]
             raise Refusal("IdempotentParameterMismatch", "The client token you have provided is associated with a resource that is "
                                                          "already deleted. Please use a different client token.")
-        number = next(self._serial)
-        eni = Eni(f"eni-{number + 0xabc0000000000000:017x}", "02:00:0a:" + ":".join(f"{number >> shift & 255:02x}" for shift in (16, 8, 0)),
-                  subnet.id, **fields)
+        eni = Eni(self.new_id("eni"), self.new_mac(), subnet.id, **fields)
         if eni.type != "efa-only":
             if primary:
                 self._assign_exactly(eni, subnet, primary, False, [])

@@ -74,6 +74,8 @@ class Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
+        if self.ending.is_set():
+            return
         self.ending.set()
         self.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
