@@ -95,13 +95,18 @@ def test_what_the_hook_hears():
                          ("detach", mac, []), ("detach", "02:00:00:00:01:01", []), ("attach", "02:00:00:00:01:77", [])]
 
 
-def test_detached_while_it_was_being_attached():
+@pytest.mark.parametrize("delay", (0, 1, 4))
+def test_detached_while_it_was_being_attached(delay):
+    """Its link is never there."""
     heard = []
     with FakeCloud(STATE, hook=lambda event, *_: heard.append(event), frozen_clock=True) as cloud:
-        cloud.set(attach_delay=2)
-        ask(cloud, "DetachNetworkInterface", AttachmentId=attach(cloud, LOOSE_HERE := create(cloud)))
-        cloud.advance(2)
-        assert heard == ["there", "there"] and cloud.enis[LOOSE_HERE].status == "available"
+        cloud.set(attach_delay=2, detach_delay=delay)
+        eni = create(cloud)
+        ask(cloud, "DetachNetworkInterface", AttachmentId=attach(cloud, eni))
+        cloud.advance(3)
+        assert cloud.enis[eni].status == ("in-use" if delay == 4 else "available")
+        cloud.advance(1)
+        assert heard == ["there", "there"] and cloud.enis[eni].status == "available"
 
 
 @pytest.mark.parametrize("action, given, code, text", (
@@ -223,6 +228,19 @@ def test_an_exhausted_subnet(cloud):
     assert refused(cloud, "AssignPrivateIpAddresses", NetworkInterfaceId=PRIMARY,
                    SecondaryPrivateIpAddressCount=3)[1] == "InsufficientFreeAddressesInSubnet"
     ask(cloud, "AssignPrivateIpAddresses", NetworkInterfaceId=PRIMARY, SecondaryPrivateIpAddressCount=2)
+
+
+def test_all_or_nothing(cloud):
+    """refused() compares the state."""
+    eni = create(cloud, PrivateIpAddress="10.0.1.50", SecondaryPrivateIpAddressCount=1)
+    cloud.exhaust(SUBNET1, left=2)
+    moved = {"PrivateIpAddress__1": cloud.enis[eni].addresses[1], "AllowReassignment": "true"}
+    for some in ({}, moved):
+        assert refused(cloud, "AssignPrivateIpAddresses", NetworkInterfaceId=PRIMARY, SecondaryPrivateIpAddressCount=3, **some)[1] == \
+            "InsufficientFreeAddressesInSubnet"
+    assert refused(cloud, "CreateNetworkInterface", SubnetId=SUBNET1, SecondaryPrivateIpAddressCount=2)[1] == \
+        "InsufficientFreeAddressesInSubnet"
+    create(cloud, SecondaryPrivateIpAddressCount=1)
 
 
 def test_certain_addresses(cloud):

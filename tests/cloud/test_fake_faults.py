@@ -1,5 +1,6 @@
 """What goes wrong in the fake on demand, as a plain client sees it."""
 
+import functools
 import http.client
 import json
 import socket
@@ -15,6 +16,7 @@ import pytest
 from cloud_node import INSTANCE, PRIMARY, SECOND, STATE
 
 from support.fake_cloud import FakeCloud, client
+from support.fake_cloud.clock import Clock
 from support.fake_cloud.errors import TEXTS, Refusal
 from support.fake_cloud.faults import BODIES, HTML
 
@@ -244,6 +246,26 @@ def test_a_clock_that_runs():
         assert not heard.is_set()
         cloud.advance(3600)
         assert heard.is_set()
+
+
+def test_what_advancing_makes_due_happens_at_its_own_time():
+    clock, heard = Clock(threading.RLock(), frozen=True), []
+    start = clock.now()
+
+    def happen(name, then=()):
+        heard.append((name, round(clock.now() - start)))
+        for seconds, other in then:
+            clock.after(seconds, functools.partial(happen, other))
+
+    clock.after(20, lambda: happen("b"))
+    clock.after(10, lambda: happen("a", [(5, "a+5"), (30, "a+30")]))
+    clock.after(0, lambda: happen("now"))
+    clock.advance(9)
+    assert heard == [("now", 0)]
+    clock.advance(21)
+    assert heard[1:] == [("a", 10), ("a+5", 15), ("b", 20)] and round(clock.now() - start) == 30
+    clock.advance(10)
+    assert heard[4:] == [("a+30", 40)]
 
 
 def test_what_cannot_be_planned(cloud):

@@ -37,7 +37,6 @@ class Keyring:
         """All session credentials are over; the metadata hands out new ones."""
         for state in self.keys.values():
             state[2] = state[2] and self.now()
-        self.current = ""
 
     def document(self) -> dict:
         """As iam/security-credentials/ROLE; new credentials come when a tenth of the old ones' life is left."""
