@@ -46,6 +46,13 @@ findings inventory_faults(Netlink& host, std::vector<network_interface> const& e
         if (own && detail::has_address(host, link->index, *own))
             all.push_back("the interface " + link->name + " of the ENI " + eni.id +
                           " has the primary ENI's address " + own->str());
+        // Of two whose MAC addresses are swapped: by DHCP, or by a set-up from another inventory.
+        for (auto const& other : enis)
+            if (!is_primary(other) && other.mac != eni.mac && other.primary && other.primary != own &&
+                detail::has_address(host, link->index, *other.primary))
+                all.push_back("the interface " + link->name + " of the ENI " + eni.id + " has the address " +
+                              other.primary->str() + " of the ENI " + other.id +
+                              " (if the inventory is right, take it from the interface)");
     }
     return all;
 }

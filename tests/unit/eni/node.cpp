@@ -231,6 +231,42 @@ TEST_CASE_FIXTURE(world, "an inventory that the node contradicts is refused, bef
     CHECK(tested{}.check(configs()[1], enis) == findings{});
 }
 
+TEST_CASE_FIXTURE(world, "two ENIs after the primary one whose MAC addresses are swapped") {
+    auto const mac = net::mac::parse("02:00:00:00:01:02").value();
+    host.add_veth({.host = {.name = *net::interface_name::parse("eth2"), .mac = mac},
+                   .peer = {.name = *net::interface_name::parse("wire2")}});
+    enis.push_back({.id = "eni-2",
+                    .mac = mac,
+                    .device_number = 2,
+                    .primary = ip("10.0.3.10"),
+                    .subnets = {{cidr("10.0.3.0/24"), ip("10.0.3.1")}}});
+    auto wrong = enis;
+    std::swap(wrong[1].mac, wrong[2].mac);
+    std::string const right = " (if the inventory is right, take it from the interface)";
+    findings const told{
+        "the interface eth2 of the ENI eni-1 has the address 10.0.3.10 of the ENI eni-2" + right,
+        "the interface eth1 of the ENI eni-2 has the address 10.0.2.10 of the ENI eni-1" + right};
+    SUBCASE("of a node whose addresses DHCP gave") {
+        host.add_address(index(1), {.address = cidr("10.0.2.10/24")});
+        host.add_address(index(2), {.address = cidr("10.0.3.10/24")});
+        refused(*this, wrong, told, configs()[0]);
+        tested{}.set_up(configs()[0], enis);
+    }
+    SUBCASE("of one that was set up") {
+        tested{}.set_up(configs()[0], enis);
+        refused(*this, wrong, told, configs()[0]);
+    }
+    SUBCASE("of one that was set up wrongly: the inventory is right by now, and so the user says") {
+        tested{}.set_up(configs()[0], wrong); // nothing spoke against it
+        CHECK_THROWS_WITH_AS(tested{}.set_up(configs()[0], enis),
+                             doctest::Contains("take it from the interface"), cni::error);
+        host.delete_address(index(1), cidr("10.0.3.10/24"));
+        host.delete_address(index(2), cidr("10.0.2.10/24"));
+        tested{}.set_up(configs()[0], enis);
+    }
+    CHECK(tested{}.check(configs()[0], enis) == findings{});
+}
+
 TEST_CASE_FIXTURE(world, "an interface with the node's default route alone is not stripped") {
     std::vector const families{net::family::ipv4};
     netlink::route_spec const second{.dst = cidr("0.0.0.0/0"), .gateway = ip("10.0.2.1"), .device = index(1)};
