@@ -6,6 +6,7 @@
 #include <cnix/sys/directory.hpp>
 #include <cnix/sys/file_lock.hpp>
 #include <cnix/sys/random.hpp>
+#include <cnix/sys/replace_durably.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
 
@@ -96,16 +97,12 @@ class spool {
             auto const random = sys::random_bytes<2>();
             std::string const fresh = name + '.' + std::to_string(::getpid()) + '.' +
                                       std::to_string(random[0] << 8 | random[1]) + std::string{unfinished};
-            directory.create(fresh, text(release), 0600);
-            sync(sys::fd{::openat(directory.get(), fresh.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)},
-                 directory.path(fresh));
             bool const free = there.why_not == sys::directory::unread::absent;
-            if (::renameat2(directory.get(), fresh.c_str(), directory.get(), name.c_str(),
-                            free ? RENAME_NOREPLACE : 0) != 0) {
-                int const error = errno;
-                directory.remove(fresh);
-                if (error != EEXIST) // another's, of this moment
-                    sys::throw_errno(error, "rename the file \"" + directory.path(fresh) + '"');
+            directory.remove(fresh); // of one who was killed
+            try {
+                sys::put_durably(directory, fresh, name, text(release), 0600, free ? RENAME_NOREPLACE : 0);
+            } catch (std::system_error const& e) {
+                if (e.code() != std::errc::file_exists) throw; // another's, of this moment
             }
         }
         sync(sys::open(path_, O_RDONLY | O_DIRECTORY), path_);
@@ -249,7 +246,7 @@ class spool {
     }
 
     static void sync(sys::fd const& file, std::string const& path) {
-        if (!file || ::fsync(file.get()) != 0) sys::throw_errno("write to disk \"" + path + '"');
+        if (!file || ::fsync(file.get()) != 0) sys::throw_errno("write to the disk \"" + path + '"');
     }
 
     std::string path_;
