@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "fixture.hpp"
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@
 namespace host_local_test {
 
 using namespace cnix;
+using namespace ipam_test;
 namespace fs = std::filesystem;
 
 /// A data directory of its own, removed at the end.
@@ -76,28 +78,6 @@ inline settings<ipam::host_local> settings_of(data_directory const& data, std::s
     return made;
 }
 
-inline cni::attachment attachment(std::string_view container, std::string_view interface = "eth0") {
-    return {{*cni::network_name::parse("net"), *cni::container_id::parse(container),
-             *net::interface_name::parse(interface)},
-            "",
-            {}};
-}
-
-inline cni::lease add(cni::attachment const& to, settings<ipam::host_local> const& with) {
-    cni::rollback undo;
-    auto const lease = ipam::host_local{}.add(to, with, undo);
-    undo.commit();
-    return lease;
-}
-/// "10.0.0.2/24 fd00::2/64"
-inline std::string addresses(cni::lease const& lease) {
-    std::string text;
-    for (cni::ip const& ip : lease.ips) text += (text.empty() ? "" : " ") + ip.address.str();
-    return text;
-}
-inline std::string added(std::string_view container, settings<ipam::host_local> const& with) {
-    return addresses(add(attachment(container), with));
-}
 inline void del(cni::attachment const& from, settings<ipam::host_local> const& with) {
     ipam::host_local{}.del(from, with);
 }

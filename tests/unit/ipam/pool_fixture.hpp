@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "fixture.hpp"
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +15,7 @@
 namespace pool_test {
 
 using namespace cnix;
+using namespace ipam_test;
 namespace fs = std::filesystem;
 
 /// Two ENIs with five IPv4 addresses each, and an IPv6 prefix.
@@ -81,27 +83,6 @@ struct node {
     fs::path root;
 };
 
-inline cni::attachment attachment(std::string_view container, std::string_view interface = "eth0") {
-    return {{*cni::network_name::parse("net"), *cni::container_id::parse(container),
-             *net::interface_name::parse(interface)},
-            "",
-            {}};
-}
-inline eni::lease add(cni::attachment const& to, settings<ipam::pool> const& with) {
-    cni::rollback undo;
-    auto const lease = ipam::pool{}.add(to, with, undo);
-    undo.commit();
-    return lease;
-}
-/// "10.0.1.11/24 2600:1f14:0:0:1::/64"
-inline std::string addresses(cni::lease const& lease) {
-    std::string text;
-    for (cni::ip const& ip : lease.ips) text += (text.empty() ? "" : " ") + ip.address.str();
-    return text;
-}
-inline std::string added(std::string_view container, settings<ipam::pool> const& with) {
-    return addresses(add(attachment(container), with));
-}
 inline void del(std::string_view container, settings<ipam::pool> const& with) {
     ipam::pool{}.del(attachment(container), with);
 }
