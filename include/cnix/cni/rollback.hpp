@@ -2,7 +2,9 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -38,20 +40,13 @@ class rollback {
     /// What is only to be done once nothing can fail any more. Its own failure is not the ADD's.
     void on_success(std::function<void()> action) { on_success_.push_back(std::move(action)); }
 
-    /// Runs every step, the last registered first, whatever fails; returns what failed, one text a step.
+    /// Runs every step, the last registered first, whatever fails; returns what failed, one text a step. A step that the operating
+    /// system fails (no buffer space, say) is run once more after the others.
     std::vector<std::string> undo() noexcept {
         std::vector<std::string> failures;
-        while (!steps_.empty()) {
-            step last = std::move(steps_.back());
-            steps_.pop_back();
-            try {
-                last.undo();
-            } catch (std::exception const& e) {
-                failures.push_back("could not " + last.what + ": " + e.what());
-            } catch (...) {
-                failures.push_back("could not " + last.what);
-            }
-        }
+        std::vector<step> again = run_all(failures, true);
+        steps_.assign(std::make_move_iterator(again.rbegin()), std::make_move_iterator(again.rend()));
+        run_all(failures, false);
         return failures;
     }
 
@@ -71,6 +66,32 @@ class rollback {
         std::string what;
         std::function<void()> undo;
     };
+
+    /// Returns what is worth another attempt, in the order in which it was run.
+    std::vector<step> run_all(std::vector<std::string>& failures, bool may_repeat) {
+        std::vector<step> again;
+        while (!steps_.empty()) {
+            step last = std::move(steps_.back());
+            steps_.pop_back();
+            auto const failed = [&](std::string const& why) {
+                failures.push_back("could not " + last.what + why);
+            };
+            try {
+                last.undo();
+            } catch (std::system_error const& e) {
+                if (may_repeat)
+                    again.push_back(std::move(last));
+                else
+                    failed(std::string{": "} + e.what());
+            } catch (std::exception const& e) {
+                failed(std::string{": "} + e.what());
+            } catch (...) {
+                failed("");
+            }
+        }
+        return again;
+    }
+
     std::vector<step> steps_;
     std::vector<std::function<void()>> on_success_;
 };

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 using cnix::cni::rollback;
@@ -58,6 +60,35 @@ TEST_CASE("a step that fails is told of and does not keep the others from runnin
     undo.on_failure("delete d", [] { throw 1; });
     CHECK(undo.undo() == texts{"could not delete d", "could not delete b: busy"});
     CHECK(order == "ca");
+}
+
+TEST_CASE("a step that the operating system fails is run once more, after the others") {
+    auto const no_buffer_space = [] {
+        throw std::system_error{ENOBUFS, std::generic_category(), "delete b"};
+    };
+    std::string order;
+    int left = 0;
+    rollback undo;
+    undo.on_failure("delete a", [&] { order += 'a'; });
+    undo.on_failure("delete b", [&] {
+        order += 'b';
+        if (left-- > 0) no_buffer_space();
+    });
+    undo.on_failure("delete c", [&] {
+        order += 'c';
+        if (left-- > 0) no_buffer_space();
+    });
+    SUBCASE("once") {
+        left = 2;
+        CHECK(undo.undo() == texts{});
+        CHECK(order == "cbacb");
+    }
+    SUBCASE("twice, and it is told of") {
+        left = 4;
+        CHECK(undo.undo() == texts{"could not delete c: delete b: No buffer space available",
+                                   "could not delete b: delete b: No buffer space available"});
+        CHECK(order == "cbacb");
+    }
 }
 
 TEST_CASE("a step may register another, which is undone next") {

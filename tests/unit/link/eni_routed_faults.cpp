@@ -89,6 +89,28 @@ TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
     }
 }
 
+TEST_CASE("whatever call of an undo fails once, the node is as it was") {
+    for (auto const& [name, lease, mode, prepare] : scenarios()) {
+        INFO(name);
+        unsigned calls = 0;
+        for (unsigned n = 0; n <= calls; ++n) { // 0: none, to count them
+            INFO("call ", n);
+            recorded_world here;
+            prepare();
+            auto const before = here.state();
+            cni::rollback undo;
+            add(pod_one(), lease, undo, mode);
+            recording::faults::clear();
+            recording::faults::fail_call(n, ENOBUFS);
+            CHECK(undo.undo() == std::vector<std::string>{});
+            if (n == 0) calls = recording::faults::calls();
+            recording::faults::clear();
+            CHECK(test::difference(before, here.state()) == "");
+        }
+        CHECK(calls > 4);
+    }
+}
+
 TEST_CASE("whatever call of a DEL fails, the next one leaves nothing") {
     for (auto const& [name, lease, mode, prepare] : scenarios()) {
         INFO(name);
