@@ -283,6 +283,12 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                 return link.index == former->peer && link.peer == former->index && link.kind == "veth";
             });
         });
+        if (in_use && is_alias_of_another(former->alias, attachment))
+            throw cni::error{cni::code::internal,
+                             "the pod is attached to ENIs already, by the attachment " +
+                                 former->alias.substr(former->alias.find(' ') + 1) +
+                                 ", whose interface on the node is " + end.str() +
+                                 ": a pod can have one such attachment; leave out the second"};
         if (in_use)
             throw cni::error{cni::code::internal, "the container " + attachment.container.str() +
                                                       " is attached already (its interface on the node is " +

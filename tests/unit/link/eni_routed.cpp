@@ -196,7 +196,8 @@ TEST_CASE_FIXTURE(node, "a second interface of a pod does not take the first one
     second.interface = "net1"_ifname;
     CHECK_THROWS_WITH_AS(
         add(second, eni_lease(1, {{"10.0.2.56"}})),
-        "the container c1 is attached already (its interface on the node is enic440f455693); DEL it first",
+        "the pod is attached to ENIs already, by the attachment aws-cni/c1/eth0, whose interface on the node "
+        "is enic440f455693: a pod can have one such attachment; leave out the second",
         cni::error);
     CHECK(test::difference(before, state()) == "");
 }
