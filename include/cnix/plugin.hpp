@@ -458,13 +458,18 @@ class plugin<Link, Ipam, Nat, Ns> {
         return previous;
     }
 
-    /// The addresses of the attachment's interface in a result that may have other interfaces' too.
+    /// The addresses of the attachment's interfaces in a result that may have other interfaces' too.
     static std::vector<net::address> own_addresses(cni::result const& previous,
                                                    cni::attachment const& attachment) {
+        auto const is_own = [&](std::string const& name) {
+            if constexpr (requires { Link::is_further(name); })
+                if (Link::is_further(name)) return true;
+            return name == attachment.interface.view();
+        };
         std::vector<net::address> addresses;
         for (cni::ip const& ip : previous.ips) {
             bool const other = ip.interface && *ip.interface < previous.interfaces.size() &&
-                               previous.interfaces[*ip.interface].name != attachment.interface.view();
+                               !is_own(previous.interfaces[*ip.interface].name);
             if (!other) addresses.push_back(ip.address.address());
         }
         return addresses;

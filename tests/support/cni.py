@@ -168,10 +168,10 @@ class Attachment:
     result: dict = field(default_factory=dict)
 
     def run(self, verb: str, **options) -> Outcome:
-        """The verb as a runtime would run it: with the result of ADD as prevResult, where the version has that."""
+        """The verb as a runtime would run it: with the result of ADD as prevResult, where the version has that, or `prev` is "always"."""
         config = dict(options.pop("config", self.config))
-        if verb in ("CHECK", "DEL") and options.pop("prev", True) and self.result:
-            if config["cniVersion"] in CHECK_VERSIONS:
+        if verb in ("CHECK", "DEL") and (prev := options.pop("prev", True)) and self.result:
+            if config["cniVersion"] in CHECK_VERSIONS or prev == "always":
                 config["prevResult"] = self.result
         options = {"container": self.pod.container, "netns": self.pod.path, "ifname": self.ifname, "args": self.args,
                    "plugin": self.plugin} | options

@@ -57,6 +57,7 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 ///             (nothing is passed). Never touches what carries another attachment. Idempotent.
 ///   inspect   what the pod has now; nothing without a pod.
 ///   is_attached (may be left out) whether a pod has the interface, as inspect tells it, for less.
+///   is_further (may be left out) whether an interface of that name, in a result, is one that an attachment has besides CNI_IFNAME.
 ///   check     appends what differs from what add made, given the result of ADD.
 ///   gc        removes the interfaces of the network's attachments that are not valid; appends what could not be done.
 ///   status    appends why an ADD could not succeed now. Throws cni::error with the code limited_connectivity if the pods that are

@@ -10,7 +10,6 @@
 #include <string>
 #include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
 /// The node's side of a pod's address: a route to it, and the policy rules that send what comes to it and from it the right way.
@@ -187,39 +186,34 @@ std::vector<net::address> pods_without_rule(Netlink& host, net::family family) {
 }
 
 /// Deletes the rules of ours whose address has no route any more: their pod went with its interface, and nobody said so. One that
-/// cannot be deleted is a finding. If the address has become another pod's in between, its rule is made again.
+/// cannot be deleted is a finding. If the address has become another pod's in between, its rule is made again. `routes` are the
+/// node's of a while ago: an address that none of them is for is looked up.
 template <netlink_backend Netlink>
-void delete_orphaned_rules(Netlink& host, std::vector<std::string>& found) {
-    for (auto const family : {net::family::ipv4, net::family::ipv6}) {
-        std::vector<std::pair<net::prefix, netlink::rule_spec>> ours;
+void delete_orphaned_rules(Netlink& host, std::vector<netlink::route_spec> const& routes,
+                           std::vector<std::string>& found) {
+    std::vector<net::prefix> routed;
+    for (netlink::route_spec const& route : routes) routed.push_back(route.dst);
+    std::ranges::sort(routed);
+    auto const is_routed = [&](net::prefix const& pod) {
+        return host.reach(pod.address()).host_route.has_value();
+    };
+    for (auto const family : {net::family::ipv4, net::family::ipv6})
         for (netlink::rule_spec const& rule : host.rules(family)) {
-            if (rule.protocol != protocol) continue;
-            if (rule.priority == priority::to_pod && rule.destination)
-                ours.emplace_back(*rule.destination, rule);
-            if (rule.priority == priority::from_pod && rule.source) ours.emplace_back(*rule.source, rule);
-        }
-        if (ours.empty()) continue;
-        std::vector<net::prefix> routed; // after the rules, for a rule comes after its route
-        for (netlink::route_spec const& route : host.routes(family)) routed.push_back(route.dst);
-        std::ranges::sort(routed);
-        auto const is_routed = [&](net::prefix const& pod) {
-            return host.reach(pod.address()).host_route.has_value();
-        };
-        for (auto const& [pod, rule] : ours) {
-            // The list may lack a route; the lookup does not.
-            if (std::ranges::binary_search(routed, pod) || is_routed(pod)) continue;
+            auto const& pod = rule.priority == priority::to_pod ? rule.destination : rule.source;
+            bool const of_pod = rule.priority == priority::to_pod || rule.priority == priority::from_pod;
+            if (rule.protocol != protocol || !of_pod || !pod) continue;
+            if (std::ranges::binary_search(routed, *pod) || is_routed(*pod)) continue;
             try {
                 host.delete_rule(rule);
                 auto const same = [&](netlink::rule_spec const& other) {
                     return other.priority == rule.priority && other.source == rule.source &&
                            other.destination == rule.destination;
                 };
-                if (is_routed(pod) && std::ranges::none_of(host.rules(family), same)) host.add_rule(rule);
+                if (is_routed(*pod) && std::ranges::none_of(host.rules(family), same)) host.add_rule(rule);
             } catch (std::exception const& e) {
                 found.emplace_back(e.what());
             }
         }
-    }
 }
 
 } // namespace cnix::eni

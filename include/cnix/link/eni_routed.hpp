@@ -59,34 +59,33 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     template <ns_policy Ns>
     void del(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns* pod) {
         Netlink host;
-        auto const links = host.links();
-        auto const ours = own_links(links, attachment, keys);
+        listing const now{host};
+        auto const ours = own_links(now.links, attachment, keys);
         auto addresses = attachment.addresses;
         for (netlink::link const& one : ours)
-            for (net::address const& address : routed_to(host, one))
+            for (net::address const& address : now.routed_to(one))
                 if (!ranges::contains(addresses, address)) addresses.push_back(address);
+        // First: by the routes, a DEL that is repeated knows the addresses.
+        if (pod) pod->run([&] { delete_pod_rules(addresses); });
         delete_branches(host, attachment, branches_of(host, ours, host_names(attachment, keys), addresses));
         for (net::address const& address : addresses)
             if (!is_of_another(host, address, ours)) eni::unroute_pod(host, address);
-        if (pod) pod->run([&] { delete_pod_rules(addresses); });
         for (netlink::link const& one : ours) host.delete_link(one.index);
-        delete_veth_pair<Netlink>(attachment, pod, host_name(attachment, keys, 0));
-        if (has_pod_without_route(host, links, ours)) return; // whose rules would be taken for orphans
         findings failed;
-        delete_orphans(host, failed);
+        delete_orphans(host, now, ours, failed);
         if (!failed.empty()) throw cni::error{cni::code::internal, failed.front()};
     }
 
     template <ns_policy Ns>
-    pod_interfaces inspect(cni::attachment const& attachment, settings<eni_routed> const&, Ns* pod) {
-        std::vector<netlink::index> ours;
-        for (netlink::link const& link : Netlink{}.links())
-            if (is_alias_of(link.alias, attachment)) ours.push_back(link.index);
+    pod_interfaces inspect(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns* pod) {
+        auto const ours = own_links(Netlink{}.links(), attachment, keys);
         return inspect_pod<Netlink>(attachment, pod, [&](netlink::link const& link) {
-            return link.kind == "veth" && eni::is_further_interface(link.name) &&
-                   ranges::contains(ours, link.peer);
+            return link.kind == "veth" && is_further(link.name) &&
+                   ranges::contains(ours, link.peer, &netlink::link::index);
         });
     }
+
+    static bool is_further(std::string_view interface) { return eni::is_further_interface(interface); }
 
     bool is_attached(cni::attachment const& attachment, settings<eni_routed> const&, ns_policy auto& pod) {
         return pod.run([&] { return Netlink{}.find_link(attachment.interface).has_value(); });
@@ -130,17 +129,21 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
 
     void gc(cni::valid_attachments const& valid, settings<eni_routed> const&, findings& found) {
         Netlink host;
-        for (netlink::link const& link : host.links())
-            if (link.kind == "veth" && detail::is_garbage(link, valid))
-                for (net::address const& address : routed_to(host, link)) {
-                    try {
-                        eni::unroute_pod(host, address);
-                    } catch (std::exception const& e) {
-                        found.emplace_back(e.what());
-                    }
+        listing const now{host};
+        std::vector<netlink::link> garbage;
+        for (netlink::link const& link : now.links) {
+            if (link.kind != "veth" || !detail::is_garbage(link, valid)) continue;
+            garbage.push_back(link);
+            for (net::address const& address : now.routed_to(link)) {
+                try {
+                    eni::unroute_pod(host, address);
+                } catch (std::exception const& e) {
+                    found.emplace_back(e.what());
                 }
+            }
+        }
         delete_garbage<Netlink>(valid, found);
-        if (!has_pod_without_route(host, host.links(), {})) delete_orphans(host, found);
+        delete_orphans(host, now, garbage, found);
     }
 
     void status(settings<eni_routed> const& keys, findings& found) {
@@ -170,17 +173,14 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     /// Of those by upstream's plugin, too.
     std::vector<net::address> in_use() {
         Netlink host;
-        auto const links = host.links();
-        auto const is_host_end = [&](netlink::index index) {
-            auto const link = std::ranges::find(links, index, &netlink::link::index);
-            return link != links.end() && link->kind == "veth" && is_host_end_name(link->name);
-        };
+        listing const now{host};
         std::vector<net::address> all;
-        for (auto const family : {net::family::ipv4, net::family::ipv6})
-            for (netlink::route_spec const& route : host.routes(family))
-                if (route.table == eni::main_table && route.dst == net::prefix::host(route.dst.address()) &&
-                    is_host_end(route.device))
+        for (netlink::route_spec const& route : now.routes)
+            if (route.table == eni::main_table && is_to_pod(route)) {
+                auto const end = std::ranges::find(now.links, route.device, &netlink::link::index);
+                if (end != now.links.end() && end->kind == "veth" && is_host_end_name(end->name))
                     all.push_back(route.dst.address());
+            }
         return all;
     }
 
@@ -201,8 +201,36 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         return "dummy" + eni::pod_digest(keys.cni_args, attachment);
     }
 
-    static void delete_orphans(Netlink& host, findings& found) {
-        eni::delete_orphaned_rules(host, found);
+    static bool is_to_pod(netlink::route_spec const& route) {
+        return route.dst == net::prefix::host(route.dst.address());
+    }
+
+    /// What a verb found on the node.
+    struct listing {
+        std::vector<netlink::link> links;
+        std::vector<netlink::route_spec> routes;
+
+        explicit listing(Netlink& host) : links{host.links()}, routes{host.routes(net::family::ipv4)} {
+            auto const ipv6 = host.routes(net::family::ipv6);
+            routes.insert(routes.end(), ipv6.begin(), ipv6.end());
+        }
+        std::vector<net::address> routed_to(netlink::link const& host_end) const {
+            std::vector<net::address> all;
+            for (netlink::route_spec const& route : routes)
+                if (route.device == host_end.index && is_to_pod(route)) all.push_back(route.dst.address());
+            return all;
+        }
+    };
+
+    /// Rules whose interfaces went without a word. Not while there is a host end, but for those that were `deleted`, to which no
+    /// route leads: of an ADD under way, or set down and up again. Its pod's rules look the same.
+    static void delete_orphans(Netlink& host, listing const& then, std::vector<netlink::link> const& deleted,
+                               findings& found) {
+        for (netlink::link const& link : then.links)
+            if (link.kind == "veth" && link.alias.starts_with("cnix:") && is_host_end_name(link.name) &&
+                then.routed_to(link).empty() && !ranges::contains(deleted, link.index, &netlink::link::index))
+                return;
+        eni::delete_orphaned_rules(host, then.routes, found);
         delete_orphaned_branch_rules(host, found);
     }
 
@@ -296,23 +324,10 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         host.delete_link(former->index);
     }
 
-    /// In the pod, where the rules outlive their interfaces.
+    /// In the pod, where the rules outlive their interfaces; upstream's, too.
     static void delete_pod_rules(std::vector<net::address> const& addresses) {
         Netlink inside;
-        for (net::address const& address : addresses) {
-            auto rule = pod_rule(address, 0);
-            rule.table = 0;
-            while (inside.delete_rule(rule)) {
-            }
-        }
-    }
-
-    static std::vector<net::address> routed_to(Netlink& host, netlink::link const& host_end) {
-        std::vector<net::address> all;
-        for (auto const family : {net::family::ipv4, net::family::ipv6})
-            for (netlink::route_spec const& route : host.routes(family, host_end.index))
-                if (route.dst == net::prefix::host(route.dst.address())) all.push_back(route.dst.address());
-        return all;
+        for (net::address const& address : addresses) eni::delete_rules(inside, pod_rule(address, 0));
     }
 
     /// Whether the address leads to another interface by now.
@@ -359,41 +374,28 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         return {host_name(attachment, keys, 0).str(), host_name(attachment, keys, 0, strict_prefix).str()};
     }
 
-    /// The attachment's, by their alias, whatever CNI_ARGS and keys were at ADD; those without an alias by the names that these
-    /// give them now. Host ends of pods, and the VLANs of branch ENIs.
+    /// The attachment's, by their alias, whatever CNI_ARGS and keys were at ADD; those without an alias by the digits that these
+    /// end their names with now. Host ends of pods, and the VLANs of branch ENIs. What the pod has under the interface's name and
+    /// none of them leads to is somebody else's, and stays.
     static std::vector<netlink::link> own_links(std::vector<netlink::link> const& all,
                                                 cni::attachment const& attachment,
                                                 settings<eni_routed> const& keys) {
-        auto names = host_names(attachment, keys);
-        auto const is_there = [&](std::string const& name) {
-            return ranges::contains(all, name, &netlink::link::name);
-        };
-        for (std::size_t i = 1; is_there(host_name(attachment, keys, i).str()); ++i)
-            names.push_back(host_name(attachment, keys, i).str());
         std::vector<netlink::link> own;
-        for (netlink::link const& link : all) {
-            bool const by_alias =
-                (link.kind == "veth" || link.kind == "vlan") && is_alias_of(link.alias, attachment);
-            if (by_alias || (ranges::contains(names, link.name) && detail::is_own(link, attachment)))
-                own.push_back(link);
+        auto const append_named = [&](std::string const& digits) {
+            auto const before = own.size();
+            for (netlink::link const& link : all)
+                if (link.name.ends_with(digits) && detail::is_own(link, attachment)) own.push_back(link);
+            return own.size() != before;
+        };
+        for (std::size_t i = 0; append_named(eni::pod_digest(keys.cni_args, attachment, i)) || i == 0; ++i) {
         }
+        for (netlink::link const& link : all)
+            if ((link.kind == "veth" || link.kind == "vlan") && is_alias_of(link.alias, attachment) &&
+                !ranges::contains(own, link.index, &netlink::link::index))
+                own.push_back(link);
         return own;
     }
 
-    /// Whether a host end is there to which no route leads: of an ADD under way, or set down and up again. Its pod's rules look
-    /// like orphans.
-    static bool has_pod_without_route(Netlink& host, std::vector<netlink::link> const& links,
-                                      std::vector<netlink::link> const& deleted) {
-        std::vector<netlink::index> led_to;
-        for (auto const family : {net::family::ipv4, net::family::ipv6})
-            for (netlink::route_spec const& route : host.routes(family))
-                if (route.dst == net::prefix::host(route.dst.address())) led_to.push_back(route.device);
-        return std::ranges::any_of(links, [&](netlink::link const& link) {
-            return link.kind == "veth" && link.alias.starts_with("cnix:") && is_host_end_name(link.name) &&
-                   !ranges::contains(led_to, link.index) &&
-                   !ranges::contains(deleted, link.index, &netlink::link::index);
-        });
-    }
     /// Not a port of link::bridge, which has no route either.
     static bool is_host_end_name(std::string_view end) {
         return !end.starts_with("veth") && end.size() >= eni::name_digits &&

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from support.cni import VERSIONS
 from support.ipamd_stub import Refusal, encode
 from support.snapshot import difference, snapshot
 
@@ -146,9 +147,30 @@ def test_teardown_pod_network_with_prev_result_multi_nic(daemon, lab, before):
     daemon.serve(1, 2).pools[0][1].pop(0)  # the other pod's
     pod = daemon.attach(config=daemon.config(runtimeConfig={"io.kubernetes.cri.pod-annotations": {
         "k8s.amazonaws.com/nicConfig": "multi-nic-attachment"}}))
+    for address, table in zip(pod.addresses, (2, 3)):
+        without_protocol(daemon.node, address, table)
     daemon.stop()
     pod.pod.close()
     pod.delete(netns="")
+    assert left(daemon, before) == []
+
+
+def without_protocol(node, address: str, table: int) -> None:
+    """The rules of a pod as upstream makes them."""
+    for rule in (f"to {address} priority 512 lookup main", f"from {address} priority 1536 lookup {table}"):
+        node.ip(f"rule del {rule}")
+        node.ip(f"rule add {rule}")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_teardown_pod_network_with_prev_result_of_every_version(daemon, before, version):
+    """The daemon away, the pod gone, and nothing on the node by which the pod's rules are known."""
+    pod = daemon.attach(config=daemon.config(cniVersion=version))
+    without_protocol(daemon.node, pod.address, 2)
+    daemon.stop()
+    pod.pod.close()
+    daemon.node.ip("link del enic440f455693", check=False)
+    pod.delete(netns="", prev="always")
     assert left(daemon, before) == []
 
 

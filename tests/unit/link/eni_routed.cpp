@@ -236,6 +236,119 @@ TEST_CASE_FIXTURE(node, "DEL removes what upstream's plugin made") {
     CHECK(host.rules(net::family::ipv4).size() == 3);
 }
 
+/// What upstream makes for a pod's n-th interface, as far as ours differs: no alias, no protocol numbers.
+void as_upstreams(node& here, std::string const& host_end, std::string_view pod_end,
+                  net::address const& address, std::size_t n) {
+    auto const end = net::interface_name::parse(host_end).value();
+    auto const inner = net::interface_name::parse(pod_end).value();
+    auto pod = recording::ns::open("/run/netns/pod0");
+    here.host.add_veth({.host = {.name = end}, .peer = {.name = inner}, .peer_netns = pod.fd()});
+    here.host.change_link(here.host.find_link(end)->index, {.up = true});
+    here.host.add_route({.dst = net::prefix::host(address), .device = here.host.find_link(end)->index});
+    here.host.add_rule({.priority = 512, .table = 254, .destination = net::prefix::host(address)});
+    here.host.add_rule({.priority = 1536, .table = 2, .source = net::prefix::host(address)});
+    pod.run([&] {
+        recording::netlink inside;
+        inside.change_link(inside.find_link(inner)->index, {.up = true});
+        inside.add_address(inside.find_link(inner)->index, {.address = net::prefix::host(address)});
+        if (n > 0)
+            inside.add_rule({.priority = 1,
+                             .table = static_cast<std::uint32_t>(n),
+                             .source = net::prefix::host(address)});
+    });
+}
+
+TEST_CASE_FIXTURE(node, "DEL of upstream's pod with two network cards") {
+    auto const before = state();
+    auto const first = ip("10.0.2.55"), second = ip("10.9.0.55");
+    as_upstreams(*this, "enic440f455693", "eth0", first, 0);
+    as_upstreams(*this, eni::host_end_name("eni", keys().cni_args, pod_one(), 1).str(), "mNicIf1", second, 1);
+    auto pod = recording::ns::open("/run/netns/pod0");
+    CHECK(link.inspect(pod_one(), keys(), &pod).addresses == std::vector{first, second});
+    SUBCASE("with the pod") { del(pod_one()); }
+    SUBCASE("under another prefix") { del(pod_one(), keys({.vethPrefix = config::text{"pod"}})); }
+    SUBCASE("by prevResult, the pod gone") {
+        for (auto const& one : host.links())
+            if (one.name.starts_with("eni")) host.delete_link(one.index);
+        pod.run([&] { // goes with the namespace
+            while (recording::netlink{}.delete_rule({.priority = 1, .table = 0})) {
+            }
+        });
+        del_without_pod(pod_one(), {first, second});
+    }
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "a DEL that is killed before it has deleted the pod's interfaces, and repeated") {
+    auto const before = state();
+    add(eni_lease(1, {{"10.0.2.55"}, {"10.9.0.55"}}));
+    host.set_sysctl("net/ipv4/ip_forward", "0");
+    recording::faults::clear();
+    for (unsigned n = 1; n < 12; ++n) {
+        recording::faults::fail_call(n, EIO); // each a little further
+        CHECK_THROWS(del(pod_one()));
+    }
+    recording::faults::clear();
+    del(pod_one());
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "an interface of the pod that is somebody else's is left") {
+    auto pod = recording::ns::open("/run/netns/pod0");
+    host.add_veth(
+        {.host = {.name = "calic440f455"_ifname}, .peer = {.name = "eth0"_ifname}, .peer_netns = pod.fd()});
+    pod.run([] {
+        recording::netlink inside;
+        auto const index = inside.find_link("eth0"_ifname)->index;
+        inside.add_address(index, {.address = cidr("10.7.0.5/24")});
+    });
+    auto const before = state();
+    CHECK_THROWS_AS(add(eni_lease(1, {{"10.0.2.55"}})), cni::error);
+    auto one = pod_one();
+    one.addresses = link.inspect(one, keys(), &pod).addresses; // as the engine
+    CHECK(one.addresses == std::vector{ip("10.7.0.5")});
+    del(one); // as a runtime does after a failed ADD
+    CHECK(test::difference(before, state()) == "");
+}
+
+TEST_CASE_FIXTURE(node, "GC of leftovers whose interface is gone") {
+    add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.56"}}), keys({}, false));
+    auto const before = state();
+    host.add_rule(eni::to_pod_rule(ip("10.0.2.77")));
+    host.add_rule(eni::from_pod_rule(ip("10.0.2.77"), 2));
+    host.add_rule(eni::from_pod_rule(ip("fd00::77"), 2));
+    host.add_rule(eni::to_pod_rule(ip("fd00::77")));
+    host.add_rule(link::branch_rule(net::family::ipv4, "vlan.eth.9", 109));
+    auto theirs = eni::to_pod_rule(ip("10.0.2.78"));
+    theirs.protocol = 0;
+    auto const collect = [&] {
+        findings found;
+        cni::valid_attachments valid{pod_one().network};
+        valid.insert(pod_one("c2").container, pod_one().interface);
+        link.gc(valid, keys(), found);
+        CHECK(found == findings{});
+    };
+    collect();
+    CHECK(test::difference(before, state()) == "");
+    host.add_rule(theirs); // whoever made it
+    collect();
+    CHECK(ranges::contains(host.rules(net::family::ipv4), theirs));
+}
+
+TEST_CASE_FIXTURE(node, "GC takes the rules of what it deletes, even while it leaves orphans alone") {
+    add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.56"}}), keys({}, false));
+    for (auto const& route : host.routes(net::family::ipv4)) // as of a pod set down and up
+        if (route.dst == cidr("10.0.2.56/32")) host.delete_route(route);
+    auto const before = state();
+    add(eni_lease(1, {{"10.0.2.55", "fd00::55"}}));
+    findings found;
+    cni::valid_attachments valid{pod_one().network};
+    valid.insert(pod_one("c2").container, pod_one().interface);
+    link.gc(valid, keys(), found);
+    CHECK(found == findings{});
+    CHECK(test::difference(before, state()) == "");
+}
+
 TEST_CASE_FIXTURE(node, "an address that is another pod's by now keeps its rules") {
     add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.55"}}), keys({}, false));
     auto const before = state();
