@@ -134,7 +134,10 @@ struct provider_settings {
     std::chrono::milliseconds http_timeout{10'000};    ///< of one EC2 or STS call
     std::chrono::milliseconds imds_timeout{2'000};     ///< of one metadata request
     std::chrono::milliseconds attach_timeout{120'000}; ///< for a new ENI to show in the metadata
-    std::chrono::seconds leaked_after{300};        ///< how old an ENI that nobody uses must be to be deleted
+    std::chrono::seconds leaked_after{300};     ///< how old an ENI that nobody uses must be to be deleted
+    int attempts = 4;                           ///< of an EC2 or STS call that was throttled or got no answer
+    std::chrono::milliseconds retry_first{500}; ///< the bound of the wait before the second; it doubles
+    std::chrono::milliseconds retry_cap{20'000};
     std::function<void(api_call const&)> called{}; ///< for metrics; on the thread that calls the provider
     std::function<void(std::string_view)>
         note{}; ///< what did not fail the call but an operator wants to know

@@ -140,6 +140,16 @@ identity document(std::string const& path, std::string_view text) {
             word(path, member(path, from, "region")), word(path, member(path, from, "availabilityZone"))};
 }
 
+std::string role_name(std::string const& path, std::string_view text) {
+    auto const ok = [](char c) {
+        return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c) ||
+               std::string_view{"+=,.@_-"}.find(c) != std::string_view::npos;
+    };
+    if (text.empty() || text.size() > 128 || !std::ranges::all_of(text, ok))
+        refuse(path, text, "the name of a role");
+    return std::string{text};
+}
+
 role_credentials credentials(std::string const& path, std::string_view text) {
     auto const from = object(path, text);
     if (auto const code = member(path, from, "Code"); code != "Success")

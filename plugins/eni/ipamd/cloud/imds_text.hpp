@@ -37,6 +37,9 @@ struct identity {
 };
 identity document(std::string const& path, std::string_view text);
 
+/// Of the instance; IAM's names.
+std::string role_name(std::string const& path, std::string_view text);
+
 /// The credentials of the instance's role; `text` is JSON. Never shows them in a message.
 struct role_credentials {
     std::string key_id{};
