@@ -96,6 +96,7 @@ http_reply http_client::send(http_request const& request, std::stop_token stop) 
     // As options, not as header fields: libcurl 7.88 signs each field of CURLOPT_HTTPHEADER, and a proxy may change these.
     set(h, CURLOPT_USERAGENT, "cnix-ipamd/" CNIX_VERSION);
 
+    if (!request.repeatable) set(h, CURLOPT_FRESH_CONNECT, 1L);
     set(h, CURLOPT_URL, request.url.c_str());
     list headers;
     for (auto const& line : request.headers) append(headers, line);

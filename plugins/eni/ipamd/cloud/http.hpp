@@ -28,6 +28,9 @@ struct http_request {
     std::string url{};
     std::vector<std::string> headers{}; ///< "Name: value"
     std::string body{};
+    /// Whether it may be sent twice: libcurl does so by itself when a connection that it has kept ends without an answer. Otherwise
+    /// a new connection is made.
+    bool repeatable = true;
     std::optional<http_signature> sign{}; ///< body and all `headers` are signed
 };
 

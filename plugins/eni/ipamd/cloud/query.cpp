@@ -57,6 +57,7 @@ std::string query::once(query_request const& request, std::optional<http_signatu
                             .url = endpoint_ + '/',
                             .headers = {"Content-Type: application/x-www-form-urlencoded; charset=utf-8"},
                             .body = body_of(request, version_),
+                            .repeatable = request.repeatable,
                             .sign = sign},
                            stop);
     } catch (http_failure const& e) {

@@ -164,11 +164,11 @@ void ec2::read_subnets(cloud_node const& now, std::stop_token const& stop) {
 
 void ec2::exclude(cloud_node& now, std::stop_token const& stop) {
     if (!settings_.subnet_discovery) return;
-    auto const is_new = [&](auto const& eni) {
-        return !node_ ||
-               std::ranges::find(node_->enis, eni.subnet_id, &cloud_eni::subnet_id) == node_->enis.end();
-    };
-    if (std::ranges::any_of(now.enis, is_new)) read_subnets(now, stop);
+    bool ask = false;
+    for (auto const& eni : now.enis)
+        if (std::ranges::find(subnets_, eni.subnet_id, &reply::subnet::id) == subnets_.end())
+            ask |= asked_for_.insert(eni.subnet_id).second;
+    if (ask) read_subnets(now, stop);
     auto const excluded = excluded_subnets(subnets_);
     for (auto& eni : now.enis)
         eni.nic.excluded = std::ranges::find(excluded, eni.subnet_id) != excluded.end();

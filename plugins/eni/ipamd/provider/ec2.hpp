@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 namespace cnix::provider {
 
@@ -71,6 +72,7 @@ class ec2 {
     std::optional<ipamd::instance_limits> limits_{};
     std::vector<ipamd::reply::subnet> subnets_{}; ///< of the VPC and the zone
     std::chrono::steady_clock::time_point subnets_until_{};
+    std::set<std::string> asked_for_{}; ///< subnets that EC2 was asked for because of an ENI
 };
 
 static_assert(provider_policy<ec2>);
