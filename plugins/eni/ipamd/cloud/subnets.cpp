@@ -1,7 +1,7 @@
 #include <ipamd/cloud/subnets.hpp>
 
 #include <algorithm>
-#include <functional>
+#include <utility>
 
 namespace cnix::ipamd {
 
@@ -27,7 +27,7 @@ bool is_for(reply::subnet const& one, std::string const& primary, std::string co
 
 std::vector<std::string> subnets_for_enis(std::vector<reply::subnet> all, std::string const& primary,
                                           std::string const& cluster) {
-    std::ranges::stable_sort(all, std::greater{}, &reply::subnet::available);
+    std::ranges::sort(all, {}, [](auto const& one) { return std::pair{-one.available, one.id}; });
     std::vector<std::string> chosen;
     for (auto const& one : all)
         if (is_for(one, primary, cluster)) chosen.push_back(one.id);

@@ -5,7 +5,7 @@
 
 namespace cnix::ipamd {
 
-/// Where new ENIs may be made, first tried first: those with most free addresses. A subnet is taken as its tags say:
+/// Where new ENIs may be made, first tried first: those with most free addresses, of equals by ID. A subnet is taken as its tags say:
 ///
 ///   kubernetes.io/role/cni = 0            never
 ///   no kubernetes.io/role/cni             only the primary ENI's own
