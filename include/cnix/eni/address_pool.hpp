@@ -2,6 +2,7 @@
 #include <cnix/eni/state.hpp>
 #include <cnix/net/prefix.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,7 @@ class address_pool {
     struct candidate {
         net::address address;
         std::optional<time_point> given_back;
+        bool beside_used = false; ///< whether another address of its prefix is assigned
     };
 
     bool empty() const { return blocks_.empty(); }
@@ -62,22 +64,34 @@ class address_pool {
         for (auto const& [first, one] : blocks_) all.push_back(one.cidr);
         return all;
     }
+    std::size_t cidr_count() const { return blocks_.size(); }
+    /// Of which no address is assigned or cooling.
+    std::vector<net::prefix> unused(time_point now, std::chrono::seconds cooldown) const {
+        std::vector<net::prefix> all;
+        for (auto const& [first, one] : blocks_)
+            if (one.assigned == 0 && (one.given_back == 0 || counts(one.cidr, now, cooldown).cooling == 0))
+                all.push_back(one.cidr);
+        return all;
+    }
 
     /// One without host bits that overlaps none of the pool, with at most 2^48 addresses.
     void add(net::prefix const& cidr) {
-        blocks_.emplace(cidr.first(), block{cidr, cidr.first(), 0});
-        untouched_.insert(cidr.first());
+        block const& added = blocks_.emplace(cidr.first(), block{cidr, cidr.first(), 0, 0}).first->second;
+        shelf_of(added).untouched.insert(cidr.first());
+        total_ += size_of(cidr);
     }
     /// One of the pool of which no address is assigned. Returns when its addresses were given back.
     std::vector<release_record> remove(net::prefix const& cidr) {
         std::vector<release_record> forgotten;
+        block& gone = *block_of(cidr.first());
         auto at = touched_.lower_bound(cidr.first());
         while (at != touched_.end() && cidr.contains(at->first)) {
             forgotten.push_back({at->first, *at->second});
-            given_back_.erase({*at->second, at->first});
+            unlist(at->first, at->second, gone);
             at = touched_.erase(at);
         }
-        untouched_.erase(cidr.first());
+        shelf_of(gone).untouched.erase(cidr.first());
+        total_ -= size_of(cidr);
         blocks_.erase(cidr.first());
         return forgotten;
     }
@@ -89,10 +103,19 @@ class address_pool {
 
     /// The address that has been free longest; of those that nobody had, the lowest. Nothing if all are assigned or cooling.
     std::optional<candidate> longest_free(time_point now, std::chrono::seconds cooldown) const {
-        if (!untouched_.empty())
-            return candidate{*blocks_.at(*untouched_.begin()).lowest_untouched, std::nullopt};
-        if (given_back_.empty() || is_cooling(given_back_.begin()->first, now, cooldown)) return std::nullopt;
-        return candidate{given_back_.begin()->second, given_back_.begin()->first};
+        auto best = longest_free(shelves_[0], now, cooldown);
+        auto other = longest_free(shelves_[1], now, cooldown);
+        if (!best || (other && order(*other) < order(*best))) best = other;
+        return best;
+    }
+    /// As longest_free(), but one that is beside_used before others, provided that it was given back `rest` ago: so that whole
+    /// prefixes stay free and can be given up, and yet nobody gets an address that was somebody's a moment ago while
+    /// there is another.
+    std::optional<candidate> packed(time_point now, std::chrono::seconds cooldown,
+                                    std::chrono::seconds rest) const {
+        for (auto const beside_used : {1u, 0u})
+            if (auto found = longest_free(shelves_[beside_used], now, rest)) return found;
+        return longest_free(now, cooldown);
     }
 
     /// An address of the pool that is not assigned, cooling or not.
@@ -111,25 +134,29 @@ class address_pool {
         unlist(found->first, found->second, in);
         touched_.erase(found);
         if (!in.lowest_untouched || address < *in.lowest_untouched) in.lowest_untouched = address;
-        untouched_.insert(in.cidr.first());
+        shelf_of(in).untouched.insert(in.cidr.first());
     }
 
     /// Addresses that were given back later than `now`, were so now. Whether there were any.
     bool no_later_than(time_point now) {
         std::vector<net::address> late;
-        for (auto at = given_back_.upper_bound({now, highest}); at != given_back_.end(); ++at)
-            late.push_back(at->second);
+        for (shelf const& one : shelves_)
+            for (auto at = one.given_back.upper_bound({now, highest}); at != one.given_back.end(); ++at)
+                late.push_back(at->second);
         for (net::address const& address : late) touch(address, now);
         return !late.empty();
     }
 
     address_counts counts(time_point now, std::chrono::seconds cooldown) const {
-        address_counts all{0, touched_.size() - given_back_.size(), 0};
-        for (auto const& [first, one] : blocks_) all.total += size_of(one.cidr);
-        for (auto at = given_back_.rbegin(); at != given_back_.rend() && is_cooling(at->first, now, cooldown);
-             ++at)
-            ++all.cooling;
+        address_counts all{total_, assigned(), 0};
+        for (shelf const& one : shelves_)
+            for (auto at = one.given_back.rbegin();
+                 at != one.given_back.rend() && is_cooling(at->first, now, cooldown); ++at)
+                ++all.cooling;
         return all;
+    }
+    std::size_t assigned() const {
+        return touched_.size() - shelves_[0].given_back.size() - shelves_[1].given_back.size();
     }
     /// Of one of its prefixes.
     address_counts counts(net::prefix const& cidr, time_point now, std::chrono::seconds cooldown) const {
@@ -143,8 +170,11 @@ class address_pool {
     }
     /// Of the addresses that were given back, the first.
     std::optional<time_point> first_given_back() const {
-        if (given_back_.empty()) return std::nullopt;
-        return given_back_.begin()->first;
+        std::optional<time_point> first;
+        for (shelf const& one : shelves_)
+            if (!one.given_back.empty() && (!first || one.given_back.begin()->first < *first))
+                first = one.given_back.begin()->first;
+        return first;
     }
     void append_releases(std::vector<release_record>& to) const {
         for (auto const& [address, when] : touched_)
@@ -160,6 +190,16 @@ class address_pool {
         net::prefix cidr;
         std::optional<net::address> lowest_untouched;
         std::size_t given_back; ///< how many of its addresses are remembered as such
+        std::size_t assigned;
+
+        /// Where its free addresses are listed. A wide one is never given up for being unused, so its addresses need not
+        /// change shelves, which may be many.
+        bool is_used() const { return assigned > 0 || is_wide(cidr); }
+    };
+    /// What is free, but for the cooldown: of blocks in use, or of the others.
+    struct shelf {
+        std::set<net::address> untouched{}; ///< the blocks that have an address which is not in touched_
+        std::set<std::pair<time_point, net::address>> given_back{};
     };
     static constexpr net::address highest = net::address::v6(~std::uint64_t{0}, ~std::uint64_t{0});
 
@@ -168,6 +208,20 @@ class address_pool {
     }
     static std::uint64_t size_of(net::prefix const& cidr) {
         return std::uint64_t{1} << (net::bits(cidr.family()) - cidr.length());
+    }
+    static std::pair<std::optional<time_point>, net::address> order(candidate const& of) {
+        return {of.given_back, of.address}; // nothing is less than any
+    }
+
+    shelf& shelf_of(block const& one) { return shelves_[one.is_used()]; }
+    std::optional<candidate> longest_free(shelf const& of, time_point now,
+                                          std::chrono::seconds cooldown) const {
+        bool const beside_used = &of == &shelves_[1];
+        if (!of.untouched.empty())
+            return candidate{*blocks_.at(*of.untouched.begin()).lowest_untouched, std::nullopt, beside_used};
+        if (of.given_back.empty() || is_cooling(of.given_back.begin()->first, now, cooldown))
+            return std::nullopt;
+        return candidate{of.given_back.begin()->second, of.given_back.begin()->first, beside_used};
     }
 
     block const* block_of(net::address const& address) const {
@@ -180,10 +234,24 @@ class address_pool {
         return const_cast<block*>(std::as_const(*this).block_of(address)); // the pool's own
     }
 
+    /// Undoes what touch() listed.
     void unlist(net::address const& address, std::optional<time_point> const& when, block& in) {
-        if (!when) return;
-        given_back_.erase({*when, address});
+        if (!when) return count_assigned(in, false);
+        shelf_of(in).given_back.erase({*when, address});
         --in.given_back;
+    }
+    /// One more or less of the block. Its free addresses change shelves if it was the first or the last.
+    void count_assigned(block& in, bool more) {
+        shelf& before = shelf_of(in);
+        in.assigned = more ? in.assigned + 1 : in.assigned - 1;
+        shelf& after = shelf_of(in);
+        if (&before == &after) return;
+        if (auto moved = before.untouched.extract(in.cidr.first())) after.untouched.insert(std::move(moved));
+        for (auto at = touched_.lower_bound(in.cidr.first());
+             at != touched_.end() && in.cidr.contains(at->first); ++at)
+            if (at->second)
+                if (auto moved = before.given_back.extract({*at->second, at->first}))
+                    after.given_back.insert(std::move(moved));
     }
     void touch(net::address const& address, std::optional<time_point> when) {
         block& in = *block_of(address);
@@ -191,8 +259,10 @@ class address_pool {
         if (!fresh) unlist(address, at->second, in);
         at->second = when;
         if (when) {
-            given_back_.insert({*when, address});
+            shelf_of(in).given_back.insert({*when, address});
             ++in.given_back;
+        } else {
+            count_assigned(in, true);
         }
         // Each step up is paid for by the address that was touched there.
         while (in.lowest_untouched && touched_.contains(*in.lowest_untouched)) {
@@ -201,20 +271,20 @@ class address_pool {
             else
                 in.lowest_untouched = in.lowest_untouched->next();
         }
-        if (!in.lowest_untouched) untouched_.erase(in.cidr.first());
+        if (!in.lowest_untouched) shelf_of(in).untouched.erase(in.cidr.first());
     }
     /// That of a wide prefix which was given back first, unless it is cooling.
     void forget_one(time_point now, std::chrono::seconds cooldown) {
-        for (auto const& [when, address] : given_back_) {
+        for (auto const& [when, address] : shelves_[1].given_back) { // where those of wide ones are
             if (is_cooling(when, now, cooldown)) return;
             if (is_wide(block_of(address)->cidr)) return forget(net::address{address});
         }
     }
 
-    std::map<net::address, block> blocks_; ///< by their first address
-    std::set<net::address> untouched_;     ///< the blocks that have an address which is not in touched_
+    std::map<net::address, block> blocks_;                      ///< by their first address
+    std::uint64_t total_ = 0;                                   ///< addresses of all blocks
     std::map<net::address, std::optional<time_point>> touched_; ///< assigned, or when given back
-    std::set<std::pair<time_point, net::address>> given_back_;
+    std::array<shelf, 2> shelves_;                              ///< of blocks that are not in use, that are
 };
 
 } // namespace cnix::eni

@@ -3,6 +3,7 @@
 #include <cnix/eni/address_pool.hpp>
 #include <cnix/eni/lease.hpp>
 #include <cnix/eni/network_interface.hpp>
+#include <cnix/eni/selection.hpp>
 #include <cnix/eni/state.hpp>
 
 #include <algorithm>
@@ -20,17 +21,15 @@
 
 namespace cnix::eni {
 
-/// What an assignment is to have.
-struct wanted {
-    bool ipv4 = true;
-    bool ipv6 = false;
-    bool each_card = false; ///< of each network card that has an ENI with pods' addresses; else of one ENI
-};
-
 /// The node's ENIs, and who has which of their addresses. A value: no lock, no file, no clock; whoever shares it sees to these.
 ///
 /// An address that was given back is nobody's for the cooldown. Of those that are free, the one that has been free longest is
 /// assigned; what was never assigned comes first, in the order of network cards, device numbers and addresses.
+///
+/// preference::packed takes it so only among those that are equally welcome: first come those that have been free for four
+/// cooldowns, of these the ones of a prefix in use, and then those of an ENI in use. Four cooldowns are by default the 120 s for
+/// which Linux's conntrack remembers a closed TCP connection and a UDP stream: what matters of longest-free-first is that
+/// packets for the last holder of an address have died out, and beyond that packing is worth more.
 ///
 /// `now` should not go back between two calls. If it does by more than the time since the last release, what was given back in
 /// its future counts as given back now (settle()): an address may then cool once more, but is never given out early, nor kept
@@ -45,7 +44,8 @@ class datastore {
     static constexpr std::string_view none_available = "AssignPodIPAddress: no available IP/Prefix addresses";
 
     datastore() = default;
-    explicit datastore(std::chrono::seconds cooldown) : cooldown_{cooldown} {}
+    explicit datastore(std::chrono::seconds cooldown, preference of_free = preference::longest_free)
+        : cooldown_{cooldown}, preference_{of_free} {}
 
     std::chrono::seconds cooldown() const noexcept { return cooldown_; }
 
@@ -97,6 +97,18 @@ class datastore {
         if (is_used(cidr)) throw fault("datastore: IP is used and can not be deleted", cidr.text());
         keep(from->pool(cidr.family()).remove(cidr));
     }
+    /// Removes one that was added, whoever has addresses of it: these stay theirs until they are released, and then are nobody's.
+    /// If it is added again, to whichever ENI, they are that one's.
+    void withdraw(std::string_view id, net::prefix const& cidr) {
+        node_eni* const from = find_eni(id);
+        if (!from) throw fault("datastore: unknown ENI", id);
+        address_pool& pool = from->pool(cidr.family());
+        if (!pool.has(cidr)) throw fault("datastore: unknown IP", cidr.text());
+        for (auto at = owners_.lower_bound(cidr.first()); at != owners_.end() && cidr.contains(at->first);
+             ++at)
+            pool.forget(at->first);
+        keep(pool.remove(cidr));
+    }
     /// Whether pods are given its addresses from now on. Those that have one keep it.
     void exclude(std::string_view id, bool excluded) {
         node_eni* const found = find_eni(id);
@@ -122,6 +134,14 @@ class datastore {
     bool knows(net::address const& address) const { return eni_with(address) != nullptr; }
     /// Whether some key has the address.
     bool is_assigned(net::address const& address) const { return owners_.contains(address); }
+    /// How many addresses and prefixes an ENI has.
+    std::size_t cidr_count(std::string_view id, net::family family) const {
+        return required(id).pool(family).cidr_count();
+    }
+    /// Those of an ENI of which no address is assigned or cooling.
+    std::vector<net::prefix> unused(std::string_view id, net::family family, time_point now) const {
+        return required(id).pool(family).unused(now, cooldown_);
+    }
 
     /// @}
     /// @name Pods
@@ -138,24 +158,25 @@ class datastore {
         if (auto const found = assignments_.find(key); found != assignments_.end())
             return {&found->second, false};
         settle(now);
-        std::vector<choice> chosen;
-        for (auto const card : cards(what)) {
-            auto found = best(what, card, now);
+        std::vector<selection::choice> chosen;
+        selection const from = free_ones();
+        for (auto const card : from.cards(what)) {
+            auto found = from.best(what, card, now);
             if (!found)
                 throw cni::error{cni::code::try_again_later,
-                                 std::string{none_available} + ": " + why_none(what, card, now)};
+                                 std::string{none_available} + ": " + from.why_none(what, card, now)};
             chosen.push_back(std::move(*found));
         }
 
         pod.interfaces = static_cast<int>(chosen.size());
         eni::assignment made{key, std::move(pod), now, {}};
         given result{nullptr, true};
-        for (choice const& one : chosen) {
-            node_eni& from = enis_[one.eni];
-            made.holdings.push_back({from.eni.id, {}});
-            for (auto const& [address, given_back] : one.addresses) {
+        for (selection::choice const& one : chosen) {
+            node_eni& its = enis_[one.eni];
+            made.holdings.push_back({its.eni.id, {}});
+            for (auto const& [address, given_back, beside_used] : one.addresses) {
                 if (given_back) result.before.push_back({address, *given_back});
-                from.pool(address.family()).assign(address);
+                its.pool(address.family()).assign(address);
                 owners_.emplace(address, key);
                 made.holdings.back().addresses.push_back(address);
             }
@@ -207,18 +228,17 @@ class datastore {
     /// @name Counts
     /// @{
 
-    /// Of all ENIs that are not excluded.
-    address_counts count(net::family family, time_point now) const {
+    /// Of all ENIs that are not excluded, or of those of one network card.
+    address_counts count(net::family family, time_point now, std::optional<int> card = std::nullopt) const {
         address_counts all;
         for (node_eni const& one : enis_)
-            if (!one.eni.excluded) all += one.pool(family).counts(now, cooldown_);
+            if (!one.eni.excluded && (!card || one.eni.network_card == *card))
+                all += one.pool(family).counts(now, cooldown_);
         return all;
     }
     /// Of one ENI.
     address_counts count(std::string_view id, net::family family, time_point now) const {
-        node_eni const* const found = find_eni(id);
-        if (!found) throw fault("datastore: unknown ENI", id);
-        return found->pool(family).counts(now, cooldown_);
+        return required(id).pool(family).counts(now, cooldown_);
     }
     /// Of one address or prefix of an ENI.
     address_counts count(std::string_view id, net::prefix const& cidr, time_point now) const {
@@ -227,10 +247,17 @@ class datastore {
             throw fault("datastore: unknown IP", cidr.text());
         return found->pool(cidr.family()).counts(cidr, now, cooldown_);
     }
+    /// Whether what is wanted could be assigned now, to one who has nothing.
+    bool has(wanted const& what, time_point now) const {
+        selection const from = free_ones();
+        return std::ranges::all_of(from.cards(what),
+                                   [&](auto const card) { return from.best(what, card, now).has_value(); });
+    }
     /// Why nothing that is wanted could be assigned now; nothing if it could.
     std::optional<std::string> why_none(wanted const& what, time_point now) const {
-        for (auto const card : cards(what))
-            if (!best(what, card, now)) return why_none(what, card, now);
+        selection const from = free_ones();
+        for (auto const card : from.cards(what))
+            if (!from.best(what, card, now)) return from.why_none(what, card, now);
         return std::nullopt;
     }
 
@@ -301,35 +328,20 @@ class datastore {
     /// @}
 
   private:
-    /// An ENI without its `cidrs`, which the pools have.
-    struct node_eni {
-        network_interface eni;
-        std::array<address_pool, 2> pools; ///< IPv4, IPv6
-
-        address_pool& pool(net::family family) { return pools[family == net::family::ipv6]; }
-        address_pool const& pool(net::family family) const { return pools[family == net::family::ipv6]; }
-    };
-    /// What could be assigned of one ENI.
-    struct choice {
-        std::size_t eni = 0; ///< its place in enis_
-        std::vector<address_pool::candidate> addresses{};
-        std::optional<time_point> free_since{}; ///< of all of them; nothing: always
-    };
     using assignment_map = std::map<pod_key, eni::assignment>;
 
     static cni::error fault(std::string_view what, std::string_view of) {
         return {cni::code::internal, std::string{what}, std::string{of}};
     }
-    static std::vector<net::family> families(wanted const& what) {
-        std::vector<net::family> all;
-        if (what.ipv4) all.push_back(net::family::ipv4);
-        if (what.ipv6) all.push_back(net::family::ipv6);
-        return all;
-    }
+    selection free_ones() const { return {enis_, cooldown_, preference_}; }
 
     node_eni const* find_eni(std::string_view id) const {
         auto const found = std::ranges::find(enis_, id, [](auto const& one) -> auto& { return one.eni.id; });
         return found == enis_.end() ? nullptr : &*found;
+    }
+    node_eni const& required(std::string_view id) const {
+        if (node_eni const* const found = find_eni(id)) return *found;
+        throw fault("datastore: unknown ENI", id);
     }
     node_eni* find_eni(std::string_view id) {
         return const_cast<node_eni*>(std::as_const(*this).find_eni(id));
@@ -357,70 +369,6 @@ class datastore {
     bool is_used(net::prefix const& cidr) const {
         auto const first = owners_.lower_bound(cidr.first());
         return first != owners_.end() && cidr.contains(first->first);
-    }
-
-    static bool is_of(node_eni const& one, std::optional<int> card) {
-        return !one.eni.excluded && (!card || one.eni.network_card == *card);
-    }
-    std::optional<choice> best(wanted const& what, std::optional<int> card, time_point now) const {
-        std::optional<choice> found;
-        for (std::size_t i = 0; i < enis_.size(); ++i) {
-            node_eni const& one = enis_[i];
-            if (!is_of(one, card)) continue;
-            choice here{i};
-            for (net::family const family : families(what))
-                if (auto const candidate = one.pool(family).longest_free(now, cooldown_)) {
-                    here.addresses.push_back(*candidate);
-                    here.free_since =
-                        std::max(here.free_since, candidate->given_back); // nothing is less than any
-                }
-            bool const all = here.addresses.size() == families(what).size();
-            if (all && (!found || here.free_since < found->free_since)) found = std::move(here);
-        }
-        return found;
-    }
-    /// Of which cards something is wanted; nothing: of any.
-    std::vector<std::optional<int>> cards(wanted const& what) const {
-        std::set<std::optional<int>> all;
-        if (what.each_card)
-            for (node_eni const& one : enis_)
-                if (!one.eni.excluded && !(one.pools[0].empty() && one.pools[1].empty()))
-                    all.insert(one.eni.network_card);
-        if (all.empty()) all.insert(std::nullopt);
-        return {all.begin(), all.end()};
-    }
-    /// If there is no best().
-    std::string why_none(wanted const& what, std::optional<int> card, time_point now) const {
-        bool each_has_some = true;
-        std::string why;
-        for (net::family const family : families(what)) {
-            std::string_view const name = family == net::family::ipv4 ? "IPv4" : "IPv6";
-            address_counts all;
-            std::optional<time_point> first;
-            for (node_eni const& one : enis_) {
-                if (!is_of(one, card)) continue;
-                all += one.pool(family).counts(now, cooldown_);
-                if (auto const at = one.pool(family).first_given_back(); at && (!first || *at < *first))
-                    first = at;
-            }
-            if (all.free() > 0) continue;
-            each_has_some = false;
-            if (!why.empty()) why += "; ";
-            if (all.total == 0) {
-                why.append("no ENI has ").append(name).append(" addresses for pods");
-                continue;
-            }
-            why += std::to_string(all.assigned) + " of " + std::to_string(all.total) + ' ';
-            why.append(name).append(" addresses are in use");
-            if (all.cooling > 0) {
-                auto const wait =
-                    std::chrono::ceil<std::chrono::seconds>(std::min(*first, now) + cooldown_ - now);
-                why += ", " + std::to_string(all.cooling) + " cooling, the first for " +
-                       std::to_string(wait.count()) + " s more";
-            }
-        }
-        if (each_has_some) why = "no ENI has a free address of both families";
-        return card ? "network card " + std::to_string(*card) + ": " + why : why;
     }
 
     /// Removes an assignment; its addresses were given back then, or were never assigned.
@@ -463,6 +411,7 @@ class datastore {
     }
 
     std::chrono::seconds cooldown_ = default_cooldown;
+    preference preference_ = preference::longest_free;
     std::vector<node_eni> enis_; ///< by network card, device number and ID
     assignment_map assignments_;
     std::map<net::address, pod_key> owners_; ///< of every assigned address, whether an ENI has it or not
