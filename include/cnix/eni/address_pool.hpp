@@ -65,6 +65,8 @@ class address_pool {
         return all;
     }
     std::size_t cidr_count() const { return blocks_.size(); }
+    /// Of these, how many are more than one address.
+    std::size_t prefix_count() const { return prefixes_; }
     /// Of which no address is assigned or cooling.
     std::vector<net::prefix> unused(time_point now, std::chrono::seconds cooldown) const {
         std::vector<net::prefix> all;
@@ -79,6 +81,7 @@ class address_pool {
         block const& added = blocks_.emplace(cidr.first(), block{cidr, cidr.first(), 0, 0}).first->second;
         shelf_of(added).untouched.insert(cidr.first());
         total_ += size_of(cidr);
+        prefixes_ += size_of(cidr) > 1;
     }
     /// One of the pool of which no address is assigned. Returns when its addresses were given back.
     std::vector<release_record> remove(net::prefix const& cidr) {
@@ -92,6 +95,7 @@ class address_pool {
         }
         shelf_of(gone).untouched.erase(cidr.first());
         total_ -= size_of(cidr);
+        prefixes_ -= size_of(cidr) > 1;
         blocks_.erase(cidr.first());
         return forgotten;
     }
@@ -175,6 +179,16 @@ class address_pool {
             if (!one.given_back.empty() && (!first || one.given_back.begin()->first < *first))
                 first = one.given_back.begin()->first;
         return first;
+    }
+    /// When the next of those that cool is free.
+    std::optional<time_point> next_cooled(time_point now, std::chrono::seconds cooldown) const {
+        std::optional<time_point> next;
+        for (shelf const& one : shelves_) {
+            auto const at = one.given_back.upper_bound({now - cooldown, highest});
+            if (at != one.given_back.end() && (!next || at->first + cooldown < *next))
+                next = at->first + cooldown;
+        }
+        return next;
     }
     void append_releases(std::vector<release_record>& to) const {
         for (auto const& [address, when] : touched_)
@@ -281,8 +295,9 @@ class address_pool {
         }
     }
 
-    std::map<net::address, block> blocks_;                      ///< by their first address
-    std::uint64_t total_ = 0;                                   ///< addresses of all blocks
+    std::map<net::address, block> blocks_; ///< by their first address
+    std::uint64_t total_ = 0;              ///< addresses of all blocks
+    std::size_t prefixes_ = 0;
     std::map<net::address, std::optional<time_point>> touched_; ///< assigned, or when given back
     std::array<shelf, 2> shelves_;                              ///< of blocks that are not in use, that are
 };

@@ -125,6 +125,12 @@ class datastore {
         }
         return all;
     }
+    /// In the same order, without `cidrs`. Valid until an ENI is added or removed.
+    std::vector<network_interface const*> known() const {
+        std::vector<network_interface const*> all;
+        for (node_eni const& one : enis_) all.push_back(&one.eni);
+        return all;
+    }
     /// Null: unknown. Its `cidrs` are empty: interfaces() has them.
     network_interface const* interface(std::string_view id) const {
         node_eni const* const found = find_eni(id);
@@ -137,6 +143,16 @@ class datastore {
     /// How many addresses and prefixes an ENI has.
     std::size_t cidr_count(std::string_view id, net::family family) const {
         return required(id).pool(family).cidr_count();
+    }
+    /// Of these, how many are prefixes.
+    std::size_t prefix_count(std::string_view id, net::family family) const {
+        return required(id).pool(family).prefix_count();
+    }
+    std::vector<net::prefix> cidrs(std::string_view id, net::family family) const {
+        return required(id).pool(family).cidrs();
+    }
+    bool has_cidr(std::string_view id, net::prefix const& cidr) const {
+        return required(id).pool(cidr.family()).has(cidr);
     }
     /// Those of an ENI of which no address is assigned or cooling.
     std::vector<net::prefix> unused(std::string_view id, net::family family, time_point now) const {
@@ -252,6 +268,15 @@ class datastore {
         selection const from = free_ones();
         return std::ranges::all_of(from.cards(what),
                                    [&](auto const card) { return from.best(what, card, now).has_value(); });
+    }
+    /// When the next address that cools is free; nothing: none cools.
+    std::optional<time_point> next_cooled(net::family family, time_point now) const {
+        std::optional<time_point> next;
+        for (node_eni const& one : enis_)
+            if (auto const at = one.pool(family).next_cooled(now, cooldown_);
+                at && !one.eni.excluded && (!next || *at < *next))
+                next = at;
+        return next;
     }
     /// Why nothing that is wanted could be assigned now; nothing if it could.
     std::optional<std::string> why_none(wanted const& what, time_point now) const {
