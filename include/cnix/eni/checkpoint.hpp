@@ -126,12 +126,13 @@ class checkpoint {
                                   ? ": it has more than 4 MiB"
                                   : ": it is no regular file, and links are not followed")};
     }
-    /// As sys::replace_durably(), mode 0600. Throws cni::error if load() would refuse the size.
-    void save(state const& now) const {
+    /// As sys::replace_durably(), mode 0600. How many bytes. Throws cni::error if load() would refuse the size.
+    std::size_t save(state const& now) const {
         std::string const text = checkpoint_text(now);
         if (text.size() > largest)
             throw cni::error{cni::code::internal, "the checkpoint " + path() + " would have more than 4 MiB"};
         sys::replace_durably(in_, name_, text, 0600);
+        return text.size();
     }
 
   private:

@@ -2,6 +2,7 @@
 #include <cnix/eni/datastore.hpp>
 #include <cnix/eni/lease.hpp>
 #include <ipamd/action.hpp>
+#include <ipamd/commit.hpp>
 #include <ipamd/provider.hpp>
 #include <ipamd/snapshot.hpp>
 #include <ipamd/targets.hpp>
@@ -70,12 +71,6 @@ struct reconciled {
     std::vector<std::string> gone_enis{};
     std::vector<std::string> findings{}; ///< for the log; empty if nothing was surprising
     bool changed = false;
-};
-
-/// Something to be written: the state of each network card that has changed.
-struct commit {
-    std::uint64_t ticket = 0;
-    std::vector<std::pair<int, eni::state>> cards{};
 };
 
 /// Who of the node's pods has which address, and what the cloud is to be asked for: everything that is decided, and nothing that
