@@ -147,9 +147,10 @@ struct allocation {
     friend bool operator==(allocation const&, allocation const&) = default;
 };
 
-/// What AddNetwork answers. `success` false: there is no address to be had, and nothing else is set.
+/// What AddNetwork answers. `success` false: there is no address to be had, and nothing but `why` is set.
 struct add_reply {
     bool success = false;
+    std::string why{}; ///< of cnix's daemon, which says what is wanting; upstream's says nothing
     std::vector<rpc::allocation> allocations{}; ///< before v1_20 one, if it has an address
     int vlan = 0;                               ///< of a branch ENI; 0: none
     std::optional<net::mac> branch_mac{};

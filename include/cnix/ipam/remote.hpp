@@ -93,8 +93,10 @@ template <cni_backend Client> class remote {
                 cni::code::try_again_later,
                 "add cmd: failed to assign an IP address to container: the address daemon at " +
                     daemon(keys).endpoint.str() +
-                    " has none to give: the node's network interfaces or their subnets are exhausted, "
-                    "addresses are cooling down, or it is warming up; its log says which"};
+                    (!reply.why.empty()
+                         ? " says: " + reply.why
+                         : " has none to give: the node's network interfaces or their subnets are exhausted, "
+                           "addresses are cooling down, or it is warming up; its log says which")};
         lease made;
         try {
             remote_detail::judge<generation>(reply, keys.runtime.multi_nic(), made);

@@ -28,6 +28,7 @@ template <rpc_generation Generation> class grpc {
         return call<typename messages::add_reply>(
             to, "/rpc.CNIBackend/AddNetwork", message, [](auto const& reply) {
                 auto made = grpc_detail::reply_of<rpc::add_reply>(reply);
+                made.why = reply.why();
                 made.branch_mac = grpc_detail::parsed<net::mac>("PodENIMAC", reply.branch_mac());
                 made.branch_gateway =
                     grpc_detail::parsed<net::address>("PodENISubnetGW", reply.branch_gateway());
