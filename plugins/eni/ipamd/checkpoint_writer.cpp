@@ -1,6 +1,6 @@
+#include <ipamd/checkpoint_writer.hpp>
 #include <cnix/cni/error.hpp>
 #include <cnix/eni/checkpoint.hpp>
-#include <ipamd/checkpoint_writer.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -1,8 +1,8 @@
 #pragma once
+#include <ipamd/commit.hpp>
 #include <cnix/eni/state.hpp>
 #include <cnix/sys/directory.hpp>
 #include <cnix/sys/file_lock.hpp>
-#include <ipamd/commit.hpp>
 
 #include <chrono>
 #include <condition_variable>

@@ -1,6 +1,6 @@
-#include <cnix/cni/json_writer.hpp>
 #include <ipamd/introspection.hpp>
 #include <ipamd/status_json.hpp>
+#include <cnix/cni/json_writer.hpp>
 
 #include <boost/beast/core/detail/base64.hpp>
 

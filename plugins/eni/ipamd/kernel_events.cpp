@@ -1,5 +1,5 @@
-#include <cnix/sys/errors.hpp>
 #include <ipamd/kernel_events.hpp>
+#include <cnix/sys/errors.hpp>
 
 #include <array>
 #include <cerrno>

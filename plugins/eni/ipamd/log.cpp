@@ -1,7 +1,7 @@
+#include <ipamd/log.hpp>
 #include <cnix/cni/json_writer.hpp>
 #include <cnix/cni/quoted.hpp>
 #include <cnix/sys/fd.hpp>
-#include <ipamd/log.hpp>
 
 #include <array>
 #include <cerrno>

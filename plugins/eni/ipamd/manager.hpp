@@ -1,11 +1,11 @@
 #pragma once
-#include <cnix/eni/datastore.hpp>
-#include <cnix/eni/lease.hpp>
 #include <ipamd/action.hpp>
 #include <ipamd/commit.hpp>
 #include <ipamd/provider.hpp>
 #include <ipamd/snapshot.hpp>
 #include <ipamd/targets.hpp>
+#include <cnix/eni/datastore.hpp>
+#include <cnix/eni/lease.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -1,5 +1,5 @@
-#include <cnix/concepts/rpc_endpoint.hpp>
 #include <ipamd/setting_values.hpp>
+#include <cnix/concepts/rpc_endpoint.hpp>
 
 #include <boost/algorithm/string/case_conv.hpp>
 #include <boost/algorithm/string/trim.hpp>

@@ -1,9 +1,9 @@
-#include <cnix/cni/quoted.hpp>
-#include <cnix/config/suggest.hpp>
-#include <cnix/sys/read_file.hpp>
 #include <ipamd/setting_values.hpp>
 #include <ipamd/settings.hpp>
 #include <ipamd/settings_file.hpp>
+#include <cnix/cni/quoted.hpp>
+#include <cnix/config/suggest.hpp>
+#include <cnix/sys/read_file.hpp>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

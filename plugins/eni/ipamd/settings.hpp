@@ -1,7 +1,7 @@
 #pragma once
+#include <ipamd/http_address.hpp>
 #include <cnix/concepts/rpc_endpoint.hpp>
 #include <cnix/eni/node_config.hpp>
-#include <ipamd/http_address.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -1,8 +1,8 @@
 #pragma once
+#include <ipamd/targets.hpp>
 #include <cnix/eni/address_pool.hpp>
 #include <cnix/eni/network_interface.hpp>
 #include <cnix/eni/state.hpp>
-#include <ipamd/targets.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -1,5 +1,5 @@
-#include <cnix/cni/json_writer.hpp>
 #include <ipamd/status_json.hpp>
+#include <cnix/cni/json_writer.hpp>
 
 namespace cnix::ipamd {
 

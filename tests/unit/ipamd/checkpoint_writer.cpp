@@ -1,7 +1,7 @@
 // The checkpoint on a disk: killed writers, disks that are full, slow or read-only, and upstream's files.
+#include <ipamd/checkpoint_writer.hpp>
 #include <cnix/cni/error.hpp>
 #include <cnix/eni/checkpoint.hpp>
-#include <ipamd/checkpoint_writer.hpp>
 
 #include "manager_fixture.hpp"
 #include <filesystem>

@@ -1,5 +1,5 @@
-#include <cnix/sys/fd.hpp>
 #include <ipamd/http_server.hpp>
+#include <cnix/sys/fd.hpp>
 
 #include <doctest/doctest.h>
 

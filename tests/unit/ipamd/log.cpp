@@ -1,5 +1,5 @@
-#include <cnix/sys/fd.hpp>
 #include <ipamd/log.hpp>
+#include <cnix/sys/fd.hpp>
 
 #include <boost/json.hpp>
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-#include <cnix/backends/recording.hpp>
 #include <ipamd/pod_repair.hpp>
+#include <cnix/backends/recording.hpp>
 
 #include <doctest/doctest.h>
 
