@@ -70,7 +70,7 @@ def decode(data: bytes, names: dict[int, str]) -> dict[str, object]:
             value = number()
         elif tag & 7 == 2:
             size = number()
-            value = data[at:at + size].decode()
+            value = data[at:at + size].decode(errors="replace")
             at += size
         else:
             raise ValueError(f"wire type {tag & 7}")

@@ -1,6 +1,6 @@
 #pragma once
-#include <cnix/backends/grpc/messages.hpp>
 #include <ipamd/rpc_server.hpp>
+#include <cnix/backends/grpc/messages.hpp>
 
 #include <cnix_rpc_health.pb.h>
 #include <concepts>

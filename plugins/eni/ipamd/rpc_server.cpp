@@ -1,7 +1,7 @@
-#include <cnix/cni/quoted.hpp>
-#include <cnix/sys/fd.hpp>
 #include <ipamd/rpc_messages.hpp>
 #include <ipamd/rpc_server.hpp>
+#include <cnix/cni/quoted.hpp>
+#include <cnix/sys/fd.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,7 +25,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-::grpc::Status status_of(refusal const& why) {
+::grpc::Status status_of(rpc_refusal const& why) {
     return {static_cast<::grpc::StatusCode>(why.code), why.message};
 }
 
@@ -66,7 +66,7 @@ class unary final : public ::grpc::ServerGenericBidiReactor {
         reply_ = std::move(reply);
         StartWriteAndFinish(&reply_, {}, ::grpc::Status::OK);
     }
-    void refuse(refusal const& why) { Finish(status_of(why)); }
+    void refuse(rpc_refusal const& why) { Finish(status_of(why)); }
     std::stop_token gone() const { return gone_.get_token(); }
 
     void OnReadDone(bool ok) override {
@@ -129,7 +129,7 @@ class watcher final : public ::grpc::ServerGenericBidiReactor {
         writing_ = true;
         StartWrite(&reply_);
     }
-    void end(refusal const& why) {
+    void end(rpc_refusal const& why) {
         {
             std::lock_guard const lock{mutex_};
             if (std::exchange(ended_, true)) return;
@@ -146,7 +146,7 @@ class watcher final : public ::grpc::ServerGenericBidiReactor {
     std::optional<rpc::health> told_;
 };
 
-template <rpc_generation Generation>
+template <cnix::rpc_generation Generation>
 class server final : public rpc_server, private ::grpc::CallbackGenericService {
     using messages = wire::messages<Generation>;
 
@@ -232,7 +232,7 @@ class server final : public rpc_server, private ::grpc::CallbackGenericService {
                     {rpc::status::invalid_argument,
                      "the request is no message of the generation " + std::string{Generation::name}});
             handler(read_message(*message), caller_of(*context, to.gone()), [&to, write](auto const& answer) {
-                if (auto const* const why = std::get_if<refusal>(&answer))
+                if (auto const* const why = std::get_if<rpc_refusal>(&answer))
                     to.refuse(*why);
                 else
                     to.answer(write(std::get<0>(answer)));
@@ -278,7 +278,7 @@ void clear(std::string const& path) {
 
 } // namespace
 
-template <rpc_generation Generation>
+template <cnix::rpc_generation Generation>
 std::unique_ptr<rpc_server> rpc_server::listen(rpc::endpoint const& at, rpc_handlers handlers) {
     if (!at.is_unix()) return std::make_unique<server<Generation>>(at, std::move(handlers));
     std::string const path{at.path()};

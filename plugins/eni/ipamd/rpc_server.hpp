@@ -14,12 +14,12 @@
 namespace cnix::ipamd {
 
 /// An answer that is an error of gRPC.
-struct refusal {
+struct rpc_refusal {
     rpc::status code;
     std::string message;
 };
 /// Takes the answer of a call, once, in any thread.
-template <class Reply> using respond = std::function<void(std::variant<Reply, refusal>)>;
+template <class Reply> using respond = std::function<void(std::variant<Reply, rpc_refusal>)>;
 
 /// When and whether a caller still waits.
 struct caller {
@@ -52,7 +52,7 @@ class rpc_server {
   public:
     /// Listens. A Unix socket that nobody listens at any more is replaced, its directory made (0755), the socket is 0660. Throws
     /// std::runtime_error, with what to do.
-    template <rpc_generation Generation>
+    template <cnix::rpc_generation Generation>
     static std::unique_ptr<rpc_server> listen(rpc::endpoint const& at, rpc_handlers handlers);
 
     virtual ~rpc_server() = default;

@@ -1,6 +1,6 @@
+#include <ipamd/rpc_server.hpp>
 #include <cnix/backends/grpc.hpp>
 #include <cnix/cni/error.hpp>
-#include <ipamd/rpc_server.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,40 @@
+#include <ipamd/log.hpp>
+#include <ipamd/program.hpp>
+#include <ipamd/service/service.hpp>
+#include <ipamd/status.hpp>
+
+#include <cstdio>
+#include <exception>
+
+namespace cnix::ipamd {
+
+int run(program const& what, std::vector<std::string> const& arguments, make_cloud cloud,
+        kernel_port kernel) {
+    try {
+        auto line = read_command_line(what, arguments, this_environment());
+        switch (line.what) {
+        case command_line::verb::help:
+            std::fputs(help_text(what).c_str(), stdout);
+            return 0;
+        case command_line::verb::version:
+            std::printf("%s %s\n", std::string{what.name}.c_str(), CNIX_VERSION);
+            return 0;
+        case command_line::verb::print_config:
+            std::fputs(config_text(line).c_str(), stdout);
+            return 0;
+        case command_line::verb::status:
+            return run_status(line.values, line.json);
+        case command_line::verb::serve:
+            break;
+        }
+        start_log(line.values);
+        for (auto const& one : line.warnings) log_warn(one);
+        service{what, std::move(line), std::move(cloud), std::move(kernel)}.run();
+        return 0;
+    } catch (std::exception const& e) {
+        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), e.what());
+        return 1;
+    }
+}
+
+} // namespace cnix::ipamd

@@ -1,0 +1,160 @@
+#include <ipamd/log.hpp>
+#include <ipamd/requests.hpp>
+#include <ipamd/service/service.hpp>
+
+#include <algorithm>
+#include <future>
+#include <tuple>
+
+namespace cnix::ipamd {
+namespace {
+using namespace std::chrono_literals;
+/// How often the kernel and the spool are looked at where nobody says that there is news.
+constexpr std::chrono::seconds compares_each{60};
+/// How long an ENI's interface may take to show before nobody waits for its addresses.
+constexpr std::chrono::seconds appears_within{60};
+} // namespace
+
+/// Compares the kernel with what it should have and puts it right; `then` is told whether it could be looked at.
+void service::repair(std::function<void(bool)> then) {
+    kernel_busy_ = true;
+    kernel_changed_ = false;
+    work_on(
+        kernel_thread_, loop_,
+        [this, enis = manager_.store().interfaces(), config = line_.values.node, pods = placed()] {
+            auto node = kernel_.repair_node(config, enis);
+            auto found = kernel_.repair_pods(pods, [this](eni::pod_key const& key) { return hold(key); });
+            return std::tuple{enis, std::move(node), std::move(found), kernel_.interfaces()};
+        },
+        [this, then = std::move(then)](auto ended) {
+            kernel_busy_ = false;
+            next_repair_ = clock::now() + (kernel_changed_ ? std::chrono::seconds{1} : compares_each);
+            bool worked = true;
+            try {
+                auto const [enis, node, pods, interfaces] = ended.get();
+                tell_repaired("node", node.repaired);
+                tell_repaired("pods", pods);
+                settle_enis(enis, node.absent);
+                reclaim(interfaces);
+                fine("node");
+            } catch (std::exception const& e) {
+                worked = false;
+                fault("node", e.what());
+                next_repair_ = clock::now() + 5s;
+            }
+            metrics_.compared(worked);
+            then(worked);
+            pump();
+        });
+}
+
+void service::tell_repaired(std::string const& part, findings const& what) {
+    // Before anything is served it is the set-up.
+    for (auto const& one : what)
+        ready_ ? log_warn(part + ": put right: " + one) : log_debug(part + ": " + one);
+    if (ready_ && !what.empty()) metrics_.repaired(part, what.size());
+}
+
+void service::settle_enis(std::vector<eni::network_interface> const& seen,
+                          std::map<std::string, std::string> const& absent) {
+    auto const time = clock::now();
+    for (auto const& one : seen) {
+        auto const missing = absent.find(one.id);
+        if (missing == absent.end()) {
+            absent_since_.erase(one.id);
+            manager_.set_up(one.id, now());
+            continue;
+        }
+        auto const since = absent_since_.try_emplace(one.id, time).first->second;
+        if (time - since > appears_within)
+            manager_.broken(one.id, missing->second, now());
+        else
+            next_repair_ = std::min(next_repair_, time + 200ms);
+    }
+}
+
+void service::reclaim(std::set<std::string, std::less<>> const& interfaces) {
+    auto const is_live = [&](eni::assignment const& one) {
+        for (std::size_t i = 0; i < one.holdings.size(); ++i) {
+            auto const name = host_end_of(one, i, line_.values.node.vethPrefix.view());
+            if (!name || interfaces.contains(*name)) return true;
+        }
+        return false;
+    };
+    for (auto const& gone : manager_.drop_dead(is_live, now()))
+        log_warn("took back " + addresses_of(gone) + ": its pod is gone, and nobody said so",
+                 {{"pod", gone.pod.name_space + '/' + gone.pod.name}, {"container", gone.key.container}});
+}
+
+std::vector<placed_interface> service::placed() const {
+    std::vector<placed_interface> all;
+    for (auto const& [key, one] : manager_.store().assignments()) {
+        for (std::size_t i = 0; i < one.holdings.size(); ++i) {
+            auto const* const nic = manager_.store().interface(one.holdings[i].eni);
+            auto const name = host_end_of(one, i, line_.values.node.vethPrefix.view());
+            if (nic && name) all.push_back({key, *name, one.holdings[i].addresses, nic->table()});
+        }
+    }
+    return all;
+}
+
+/// Null: the plugin is at it.
+std::shared_ptr<void> service::hold(eni::pod_key const& key) const {
+    auto const network = cni::network_name::parse(key.network);
+    auto const container = cni::container_id::parse(key.container);
+    auto const interface = net::interface_name::parse(key.interface);
+    if (!network || !container || !interface) return nullptr;
+    try {
+        return std::make_shared<eni::spool::held>(spool_.hold({*network, *container, *interface}, 0ms));
+    } catch (std::exception const&) {
+        return nullptr;
+    }
+}
+
+void service::replay_spool(std::function<void()> then) {
+    work_on(
+        disk_, loop_,
+        [this] {
+            findings unreadable;
+            std::size_t replayed = 0, left = 0;
+            for (auto const& one : spool_.entries(unreadable))
+                ++(spool_.replay(one.attachment, [&] { return release(one); }) ? replayed : left);
+            return std::tuple{replayed, left, std::move(unreadable)};
+        },
+        [this, then = std::move(then)](auto ended) {
+            try {
+                auto const [replayed, left, unreadable] = ended.get();
+                spooled_ = left;
+                metrics_.replayed(replayed);
+                metrics_.spooled(left);
+                if (replayed > 0)
+                    log_info("released what plugins had left in the spool",
+                             {{"count", std::to_string(replayed)}});
+                for (auto const& one : unreadable) log_warn(one);
+                fine("spool");
+            } catch (std::exception const& e) {
+                fault("spool", e.what()); // nothing depends on it but those releases
+            }
+            next_replay_ = clock::now() + compares_each;
+            then();
+        });
+}
+
+/// In the disk's thread: waits for the loop. Whether the release is done.
+bool service::release(eni::spooled_release const& one) {
+    auto const answered = std::make_shared<std::promise<bool>>();
+    auto answer = answered->get_future();
+    eni::pod_key const key{one.attachment.network.str(), one.attachment.container.str(),
+                           one.attachment.interface.str()};
+    boost::asio::post(loop_, [this, answered, key] {
+        manager_.remove(key, now(), [answered](remove_outcome const& ended) {
+            answered->set_value(ended.unsaved.empty());
+        });
+        pump();
+    });
+    while (answer.wait_for(50ms) != std::future_status::ready)
+        if (stopping_.stop_requested()) return false; // it stays in the spool
+    return answer.get();
+}
+
+} // namespace cnix::ipamd

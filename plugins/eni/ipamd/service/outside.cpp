@@ -1,0 +1,156 @@
+#include <ipamd/log.hpp>
+#include <ipamd/requests.hpp>
+#include <ipamd/service/service.hpp>
+
+#include <functional>
+#include <future>
+
+namespace cnix::ipamd {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The service whose health kubelet's probe of upstream's manifest asks.
+constexpr std::string_view probed_service = "grpc.health.v1.aws-node";
+/// How long an ADD without a deadline waits for an address that is on its way: upstream's plugin sends none.
+constexpr std::chrono::seconds without_deadline{20};
+/// An answer must get back before the caller's deadline.
+constexpr std::chrono::milliseconds way_back{100};
+
+/// Until an ADD is answered.
+struct waiting_caller {
+    bool answered = false;
+    std::optional<std::stop_callback<std::function<void()>>> gone{};
+};
+
+} // namespace
+
+rpc_handlers service::handlers() {
+    return {.add = [this](rpc::add_request const& request, caller const& from,
+                          respond<rpc::add_reply> answer) { add(request, from, std::move(answer)); },
+            .remove = [this](rpc::del_request const& request, caller const&,
+                             respond<rpc::del_reply> answer) { remove(request, std::move(answer)); },
+            .health = [this](std::string_view asked) { return health(asked); },
+            .facts =
+                [this] {
+                    std::lock_guard const lock{facts_mutex_};
+                    return facts_;
+                }};
+}
+
+rpc::health service::health(std::string_view asked) const {
+    bool const is_free = asked == rpc::free_addresses_service;
+    if (!is_free && !asked.empty() && asked != probed_service) return rpc::health::service_unknown;
+    return ready_ && (!is_free || has_free_) ? rpc::health::serving : rpc::health::not_serving;
+}
+
+void service::add(rpc::add_request const& request, caller const& from, respond<rpc::add_reply> answer) {
+    auto const began = clock::now();
+    auto const& pod = request.pod;
+    if (pod.container.empty() || pod.interface.empty() || pod.network.empty())
+        return answer(rpc::add_reply{.why = "the request lacks its ContainerID, IfName or NetworkName"});
+    auto const key = key_of(pod);
+    if (auto const* const refused = std::get_if<rpc_refusal>(&key)) return answer(*refused);
+
+    boost::asio::post(loop_, [this, began, request, from, answer = std::move(answer),
+                              key = std::get<eni::pod_key>(key)] {
+        auto const state = std::make_shared<waiting_caller>();
+        auto const left = from.deadline == clock::time_point::max() ? clock::duration{without_deadline}
+                                                                    : from.deadline - clock::now() - way_back;
+        auto const until = now() + std::chrono::duration_cast<time_point::duration>(left);
+        auto const& keys = manager_.settings();
+        eni::wanted const what{keys.ipv4, keys.ipv6, request.multi_nic && keys.multi_nic};
+        auto const answered = [=, this](add_outcome ended) {
+            state->answered = true;
+            // While the Provider tries again, the manager has not heard of it.
+            if (ended.refused == refusal::warming_up && !cloud_trouble_.empty())
+                ended.why += "; " + cloud_trouble_;
+            state->gone.reset();
+            metrics_.add_answered(ended.refused ? name(*ended.refused) : "ok", clock::now() - began);
+            if (ended.refused)
+                log_warn("no address for " + name_of(request.pod) + ": " + ended.why,
+                         {{"container", request.pod.container}});
+            else
+                log_debug("gave " + addresses_of(ended.assignment) + " to " + name_of(request.pod),
+                          {{"container", request.pod.container}});
+            if (!ended.refused && from.gone.stop_requested()) manager_.take_back(ended, now());
+            answer(reply_of(ended, line_.values.network_policy_mode));
+        };
+        auto const id = manager_.add(key, what, metadata_of(request.pod), until, now(), answered);
+        if (!state->answered)
+            state->gone.emplace(from.gone, [this, id] {
+                boost::asio::post(loop_, [this, id] {
+                    manager_.cancel(id, now());
+                    pump();
+                });
+            });
+        pump();
+    });
+}
+
+void service::remove(rpc::del_request const& request, respond<rpc::del_reply> answer) {
+    auto const began = clock::now();
+    auto const key = key_of(request.pod);
+    if (auto const* const refused = std::get_if<rpc_refusal>(&key)) return answer(*refused);
+    boost::asio::post(
+        loop_, [this, began, request, answer = std::move(answer), key = std::get<eni::pod_key>(key)] {
+            manager_.remove(key, now(), [=, this](remove_outcome const& ended) {
+                metrics_.delete_answered(!ended.known            ? "unknown"
+                                         : ended.unsaved.empty() ? "ok"
+                                                                 : "unsaved",
+                                         request.reason, clock::now() - began);
+                if (ended.known)
+                    log_debug("took " + addresses_of(ended.assignment) + " back from " + name_of(request.pod),
+                              {{"container", request.pod.container}});
+                std::visit([&](auto const& one) { answer(one); },
+                           reply_of(ended, line_.values.network_policy_mode));
+            });
+            pump();
+        });
+}
+
+/// The state as the loop has it, for another thread.
+struct service::view {
+    std::optional<snapshot> pool{};
+    daemon_view daemon{};
+    settings in_force{};
+};
+
+service::view service::look_from_outside(bool addresses) {
+    auto const answered = std::make_shared<std::promise<view>>();
+    auto answer = answered->get_future();
+    boost::asio::post(loop_, [this, answered, addresses] {
+        view seen{manager_.look(now(), addresses), {}, line_.values};
+        seen.daemon = {std::string{program_.name}, CNIX_VERSION, wall_start_, ready_, {}, spooled_};
+        for (auto const& [part, why] : faults_) seen.daemon.troubles.push_back(part + ": " + why);
+        answered->set_value(std::move(seen));
+    });
+    for (auto const until = clock::now() + 2s; clock::now() < until && !stopping_.stop_requested();)
+        if (answer.wait_for(20ms) == std::future_status::ready) return answer.get();
+    return {};
+}
+
+void service::show() {
+    auto const complain = [](std::string const& what) { log_warn(what); };
+    settings const& keys = line_.values;
+    if (keys.serve_metrics)
+        metrics_server_.emplace(
+            "metrics", keys.metrics,
+            [this](std::string_view path) -> std::optional<http_reply> {
+                if (path != "/metrics") return std::nullopt;
+                auto const now = look_from_outside(false);
+                return http_reply{std::string{metrics::content_type},
+                                  metrics_.text(now.pool ? &*now.pool : nullptr)};
+            },
+            complain);
+    if (keys.serve_introspection)
+        introspection_server_.emplace(
+            "introspection", keys.introspection,
+            [this](std::string_view path) {
+                auto const now = look_from_outside(true);
+                return introspect(path, now.in_force, now.pool ? &*now.pool : nullptr, now.daemon);
+            },
+            complain);
+}
+
+} // namespace cnix::ipamd

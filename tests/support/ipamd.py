@@ -1,0 +1,107 @@
+"""cnix-ipamd, the node's address manager, in a node's namespace."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from .cni import Node
+from .fake_cloud.lab import LabCloud
+
+
+class Ipamd:
+    """The program, started and stopped. `settings` are flags without their dashes: {"warm-ip-target": 3}."""
+
+    def __init__(self, node: Node, cloud: LabCloud, program: str = "cnix-ipamd", **settings):
+        self.node, self.cloud, self.program = node, cloud, program
+        self.directory = node.directory / "ipamd"
+        self.directory.mkdir()
+        self.socket = self.directory / "ipamd.sock"
+        self.checkpoint = self.directory / "ipam.json"
+        self.spool = self.directory / "spool"
+        self.log_file = self.directory / "log"
+        self.settings = {"socket": self.socket, "backing-store": self.checkpoint, "spool": self.spool, "log-level": "debug",
+                         "disable-metrics": True, "disable-introspection": True}
+        self.settings |= {name.replace("_", "-"): value for name, value in settings.items()}
+        self.process: subprocess.Popen | None = None
+        self.environment: dict[str, str] = {}
+
+    @property
+    def argv(self) -> list[str]:
+        flags = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+                 for name, value in self.settings.items() if value is not None]
+        return [str(self.node.plugins.path(self.program)), *flags]
+
+    def start(self, ready: bool = True, prefix: tuple[str, ...] = ()) -> "Ipamd":
+        """Until it says that it is ready."""
+        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = self.directory / "notify"
+        path.unlink(missing_ok=True)
+        self._notified.bind(str(path))
+        environment = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(path), "AWS_REGION": self.cloud.cloud.region,
+                       "AWS_ENDPOINT_URL_EC2": self.cloud.ec2_url, "AWS_ENDPOINT_URL_STS": self.cloud.ec2_url}
+        environment |= {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(self.node.argv(*prefix, *self.argv), env=environment | self.environment,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if ready:
+            self.wait("READY=1")
+        return self
+
+    def wait(self, text: str, timeout: float = 60) -> str:
+        """Until it tells systemd that; what it told."""
+        self._notified.settimeout(timeout)
+        while True:
+            try:
+                said = self._notified.recv(65536).decode()
+            except TimeoutError:
+                raise AssertionError(f"{self.program} did not say {text}:\n{self.log}") from None
+            if text in said:
+                return said
+
+    def stop(self, how: int = signal.SIGTERM, timeout: float = 30) -> None:
+        """With success, unless it is killed."""
+        self.process.send_signal(how)
+        status = self.process.wait(timeout)
+        self.process = None
+        self._notified.close()
+        assert how == signal.SIGKILL or status == 0, f"{self.program} ended with {status}:\n{self.log}"
+
+    def restart(self, how: int = signal.SIGTERM) -> None:
+        self.stop(how)
+        self.start()
+
+    def close(self) -> None:
+        if self.process:
+            self.stop(signal.SIGKILL)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def stored(self) -> dict:
+        """Address by container, of the checkpoint."""
+        if not self.checkpoint.exists():
+            return {}
+        return {one["containerID"]: one.get("ipv4", one.get("ipv6")) for one in json.loads(self.checkpoint.read_text())["allocations"]}
+
+    def memory(self) -> int:
+        """Bytes of it that are resident."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no VmRSS")
+
+    def descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def get(self, path: str, port: int) -> str:
+        """Of its HTTP servers."""
+        def ask():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        return self.node.inside(ask)
