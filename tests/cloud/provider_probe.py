@@ -31,7 +31,7 @@ class Probe:
     def __init__(self, program: Path, cloud, *options: str, environment: dict[str, str] | None = None, imds: str | None = None,
                  ec2: str | None = None):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and not name.lower().endswith("_proxy")}
-        self.process = subprocess.Popen([program, "--imds", imds or cloud.imds_url, "--ec2", cloud.ec2_url if ec2 is None else ec2,
+        self.process = subprocess.Popen([program, "--imds", cloud.imds_url if imds is None else imds, "--ec2", cloud.ec2_url if ec2 is None else ec2,
                                          "--sts", cloud.ec2_url, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=clean | (environment or {}))
         self.calls, self.notes, self.seconds = [], [], 0.0

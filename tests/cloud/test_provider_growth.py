@@ -213,6 +213,25 @@ def test_detaching_what_nobody_looked_at(start):
     assert cloud.enis.keys() == {PRIMARY, SECOND}
 
 
+def test_detaching_what_was_attached_anew(start):
+    cloud, probe = start(state(FIRST, NEXT))
+    probe("look")
+    with cloud.lock:
+        cloud.enis[SECOND].attachment.id = "eni-attach-00000000000000099"
+    probe("detach", SECOND)
+    assert cloud.enis.keys() == {PRIMARY}
+
+
+def test_detaching_what_is_another_instances(start):
+    cloud, probe = start(state(FIRST, NEXT))
+    probe("look")
+    with cloud.lock:
+        cloud.enis[SECOND].attachment.id, cloud.enis[SECOND].attachment.instance = "eni-attach-00000000000000099", "i-0000000000000000f"
+    error = refused(probe, "detach", SECOND)
+    assert error.kind == "other" and "i-0000000000000000f" in error.what
+    assert SECOND in cloud.enis and cloud.enis[SECOND].attachment
+
+
 def test_a_lost_answer_to_a_detach(start):
     cloud, probe = start(state(FIRST, NEXT))
     probe("look")

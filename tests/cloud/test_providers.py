@@ -197,6 +197,16 @@ def test_metadata_that_are_disabled(start):
     assert (error.kind, error.code) == ("unauthorized", "403") and "enable it" in error.what
 
 
+def test_the_metadata_of_the_environment(start):
+    name = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+    cloud, probe = start(None, "--provider", "imds", imds="", environment={name: "http://127.0.0.1:1/"})
+    assert "http://127.0.0.1:1:" in refused(probe, "look").what
+    _, probe = start(cloud, "--provider", "imds", imds="", environment={name: cloud.imds_url + "/"})
+    assert probe("look")
+    paths = {api for service, api, *_ in probe.calls if service == "imds"}
+    assert "meta-data/network/interfaces/macs/*/local-ipv4s" in paths and not any("02:00" in path for path in paths)
+
+
 def test_nobody_serves_metadata(start):
     cloud, probe = start(None, "--provider", "imds", imds="http://127.0.0.1:1")
     error = refused(probe, "look")
@@ -300,6 +310,17 @@ def test_ec2_is_away(start):
     _, probe = start(None, ec2="http://127.0.0.1:1")
     error = refused(probe, "look")
     assert error.kind == "unavailable" and "http://127.0.0.1:1" in error.what
+
+
+def test_ec2_is_away_when_an_eni_is_new(start):
+    cloud, probe = start(state(FIRST, NEXT))
+    before = probe.look()
+    cloud.fail("ec2:*", "Unavailable", times=None)
+    third = cloud.add_eni(OTHER, INSTANCE, device=2)["id"]
+    assert probe.look() == before, "nobody knows whether it is to be used"
+    assert len(probe.notes) == 1 and "Unavailable" in probe.notes[0]
+    cloud.clear()
+    assert probe.look().keys() == {PRIMARY, SECOND, third}
 
 
 # Addresses.

@@ -111,9 +111,9 @@ class cloud_error : public std::runtime_error {
 /// A call to the cloud that has ended; each attempt is one.
 struct api_call {
     std::string_view service; ///< "imds", "ec2" or "sts"
-    std::string_view api;     ///< as cloud_error::api()
-    int status = 0;           ///< of HTTP; 0: no reply
-    std::string_view code{};  ///< the cloud's error code; empty: none
+    std::string_view api; ///< as cloud_error::api(), with '*' for what is an ENI's or a role's own in a path
+    int status = 0;       ///< of HTTP; 0: no reply
+    std::string_view code{}; ///< the cloud's error code; empty: none
     std::chrono::steady_clock::duration took{};
 };
 

@@ -1,6 +1,8 @@
+#include <ipamd/cloud/endpoints.hpp>
 #include <ipamd/cloud/imds.hpp>
 #include <ipamd/cloud/patience.hpp>
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <boost/algorithm/string/trim.hpp>
 
 #include <algorithm>
@@ -20,14 +22,30 @@ bool is_token(std::string_view text) {
            std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~' && c != '<'; });
 }
 
+/// The path without what tells ENIs and roles apart, for metrics.
+std::string api_of(std::string_view path) {
+    for (std::string_view const begin :
+         {"meta-data/network/interfaces/macs/", "meta-data/iam/security-credentials/"}) {
+        if (!path.starts_with(begin) || path.size() == begin.size()) continue;
+        auto const end = std::min(path.find('/', begin.size()), path.size());
+        return std::string{begin} + '*' + std::string{path.substr(end)};
+    }
+    return std::string{path};
+}
+
 } // namespace
 
 imds_client::imds_client(provider_settings const& settings)
-    : endpoint_{settings.imds_endpoint.empty() ? ipv4_endpoint : settings.imds_endpoint},
-      called_{settings.called}, http_{{.timeout = settings.imds_timeout,
-                                       .connect_timeout = settings.imds_timeout,
-                                       .max_body = 64 << 10,
-                                       .proxies = false}} {
+    : endpoint_{settings.imds_endpoint}, called_{settings.called},
+      http_{{.timeout = settings.imds_timeout,
+             .connect_timeout = settings.imds_timeout,
+             .max_body = 64 << 10,
+             .proxies = false}} {
+    if (endpoint_.empty()) endpoint_ = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    if (endpoint_.empty())
+        endpoint_ = boost::algorithm::iequals(environment("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"), "ipv6")
+                        ? ipv6_endpoint
+                        : ipv4_endpoint;
     while (endpoint_.ends_with('/')) endpoint_.pop_back();
     http_.keep_header(std::string{ttl_field});
 }
@@ -84,7 +102,8 @@ http_reply imds_client::send(http_request const& request, std::string const& pat
     for (int attempt = 1;; ++attempt) {
         auto const start = std::chrono::steady_clock::now();
         auto const tell = [&](int status, std::string_view code) {
-            if (called_) called_({"imds", path, status, code, std::chrono::steady_clock::now() - start});
+            if (called_)
+                called_({"imds", api_of(path), status, code, std::chrono::steady_clock::now() - start});
         };
         std::string why;
         try {

@@ -18,7 +18,7 @@ class imds_client {
     static constexpr std::string_view ipv4_endpoint = "http://169.254.169.254";
     static constexpr std::string_view ipv6_endpoint = "http://[fd00:ec2::254]";
 
-    /// An empty endpoint is that of IPv4.
+    /// An empty endpoint is that of AWS_EC2_METADATA_SERVICE_ENDPOINT or, by AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE, IPv6's or IPv4's.
     explicit imds_client(provider_settings const&);
 
     /// The text at "meta-data/..." or "dynamic/...", without the line break at its end. Nothing if there is none (404).

@@ -108,7 +108,17 @@ void ec2::ask_ec2(cloud_node& now, bool verify, std::stop_token const& stop) {
     }
     std::erase_if(told_, [&](auto const& one) { return std::ranges::find(ids, one.first) == ids.end(); });
     if (!asked.empty()) {
-        auto const found = describe(asked, stop);
+        std::vector<reply::interface> found;
+        try {
+            found = describe(asked, stop);
+        } catch (cloud_error const& e) {
+            bool const away = e.kind() == trouble::throttled || e.kind() == trouble::unavailable ||
+                              e.kind() == trouble::nonsense;
+            if (verify || !away || !told_.contains(now.enis.front().nic.id)) throw;
+            note(std::string{"ENIs that are new are passed over until EC2 tells of them: "} + e.what());
+            std::erase_if(now.enis, [&](auto const& one) { return !told_.contains(one.nic.id); });
+            asked.clear();
+        }
         std::set<std::string> gone{asked.begin(),
                                    asked.end()}; // what the metadata still show of an ENI that was detached
         for (auto const& one : found) {

@@ -61,6 +61,7 @@ class ec2 {
     void attach_to_instance(ipamd::reply::interface&, int network_card, std::stop_token const&);
     ipamd::cloud_eni wait_until_shown(ipamd::reply::interface const&, std::stop_token const&);
     void undo(ipamd::reply::interface const&, std::stop_token const&);
+    bool release(std::string const& eni, std::string const& attachment, std::stop_token const&);
     void remove(std::string const& eni, std::stop_token const&);
 
     ipamd::provider_settings settings_;

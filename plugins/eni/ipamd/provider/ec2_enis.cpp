@@ -200,22 +200,29 @@ void ec2::detach(std::string const& eni, std::stop_token stop) {
     if (eni == now.enis.front().nic.id)
         throw cloud_error{
             trouble::other, "DetachNetworkInterface", {}, "the primary ENI " + eni + " cannot be detached"};
-    std::string attachment;
-    if (auto const known = told_.find(eni); known != told_.end())
-        attachment = known->second.attachment_id;
-    else if (auto const found = describe({eni}, stop); found.empty())
-        return;
-    else
-        attachment = found.front().attachment_id;
-    if (!attachment.empty()) {
-        try {
-            api(stop).detach(attachment, eni, stop);
-        } catch (cloud_error const& e) {
-            if (e.kind() != trouble::not_found && !is_in_use(e)) throw;
-        }
+    auto const known = told_.find(eni);
+    if (known == told_.end() || !release(eni, known->second.attachment_id, stop)) {
+        auto const found = describe({eni}, stop);
+        if (found.empty()) return;
+        if (auto const& owner = found.front().instance_id; !owner.empty() && owner != now.instance_id)
+            throw cloud_error{
+                trouble::other, "DetachNetworkInterface", {}, eni + " is of another instance now, " + owner};
+        release(eni, found.front().attachment_id, stop);
     }
     remove(eni, stop);
     told_.erase(eni);
+}
+
+/// False: EC2 knows no such attachment.
+bool ec2::release(std::string const& eni, std::string const& attachment, std::stop_token const& stop) {
+    if (attachment.empty()) return true;
+    try {
+        api(stop).detach(attachment, eni, stop);
+    } catch (cloud_error const& e) {
+        if (e.kind() == trouble::not_found) return false;
+        if (!is_in_use(e)) throw; // else it is being detached
+    }
+    return true;
 }
 
 /// Waits until it is detached.
