@@ -63,6 +63,9 @@ class Probe:
         self.process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
+        """Once more does no harm."""
+        if self.process.stdin.closed:
+            return
         self.process.stdin.close()
         try:
             assert self.process.wait(timeout=20) == 0

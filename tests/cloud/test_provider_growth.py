@@ -1,5 +1,9 @@
 """provider::ec2 against the fake cloud: ENIs that come and go, whose credentials sign, and how it stops."""
 
+import re
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 
@@ -7,7 +11,9 @@ import pytest
 from provider_probe import (CREATED, FIRST, INSTANCE, MADE_BY, NEVER, NEXT, OTHER, OWN, PRIMARY, ROLE, SECOND, ec2_calls, refused, start,
                             state)
 
+from support.fake_cloud import FakeCloud
 from support.fake_cloud.keys import EXAMPLE
+from support.fake_cloud.server import listen
 
 __all__ = ["start"]
 
@@ -366,6 +372,41 @@ def test_the_endpoint_of_the_environment(start):
         assert "http://127.0.0.1:1" in refused(probe, "look").what
         _, probe = start(cloud, ec2="", environment={name: cloud.ec2_url + "/"})
         assert probe("look")
+
+
+class Tls(ssl.SSLSocket):
+    """A listener that takes it when clients do not like its certificate."""
+
+    def accept(self):
+        while True:
+            try:
+                return super().accept()
+            except (ssl.SSLError, ConnectionError):
+                pass
+
+
+@pytest.mark.parametrize("of, trusted, taken", (("127.0.0.2", True, True), ("127.0.0.2", False, False), ("127.0.0.3", True, False)))
+def test_who_answers_is_checked(start, tmp_path, of, trusted, taken):
+    """Over TLS, by the certificate; the metadata service has none."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                    "/CN=cloud", "-addext", f"subjectAltName=IP:{of}", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.sslsocket_class = Tls
+    secured = lambda at: tls.wrap_socket(listen(at), server_side=True) if at.startswith("127.0.0.2") else listen(at)
+    with FakeCloud(state(), ec2="127.0.0.2:0", listen=secured) as cloud:
+        _, probe = start(cloud, ec2=cloud.ec2_url.replace("http:", "https:"),
+                         environment={"AWS_CA_BUNDLE": str(certificate)} if trusted else {})
+        if taken:
+            assert probe("look")
+        else:
+            error = refused(probe, "look")
+            assert error.kind == "unavailable" and re.search("certificate|subject name", error.what) and cloud.count("ec2") == 0
+        probe.close()
 
 
 # How it stops.

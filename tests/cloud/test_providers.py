@@ -405,3 +405,10 @@ def test_security_groups_are_the_primary_ones(start):
     assert cloud.enis["eni-0000000000000000a"].groups == both[:1], "not managed"
     probe("look")
     assert probe("follow") == 0
+    with cloud.lock:
+        cloud.enis[PRIMARY].groups = both[1:]
+        cloud.imds.shown[PRIMARY].groups = both[1:]
+    probe("look")
+    cloud.deny("ModifyNetworkInterfaceAttribute")
+    assert probe("follow") == 0
+    assert len(probe.notes) == 1 and "UnauthorizedOperation" in probe.notes[0] and SECOND in probe.notes[0]

@@ -183,7 +183,7 @@ namespace cnix {
 ///   attach   makes an ENI with the portions on the network card and waits until the node's metadata shows it; undone if that
 ///            fails. It has what the cloud gave, which may be less than asked for, but not none.
 ///   detach   detaches and deletes the ENI; one that does not exist is no error.
-///   follow_security_groups  gives the managed ENIs of `node` the primary one's. How many were changed.
+///   follow_security_groups  gives the managed ENIs of `node` the primary one's. How many were changed; an ENI that keeps its own is noted.
 ///   clean_leaked  deletes ENIs that this cluster's nodes made, and nobody uses. How many.
 template <class Provider>
 concept provider_policy =

@@ -91,8 +91,14 @@ std::size_t ec2::follow_security_groups(cloud_node const& node, std::stop_token 
     std::size_t changed = 0;
     for (auto const& eni : node.enis) {
         if (!eni.managed || eni.efa_only || eni.trunk || eni.security_groups == wanted) continue;
-        api(stop).set_security_groups(eni.nic.id, wanted, stop);
-        ++changed;
+        try {
+            api(stop).set_security_groups(eni.nic.id, wanted, stop);
+            ++changed;
+        } catch (cloud_error const& e) {
+            if (e.kind() == trouble::stopped) throw;
+            note(std::string{"an ENI keeps its security groups, which are not the primary one's: "} +
+                 e.what());
+        }
     }
     return changed;
 }
