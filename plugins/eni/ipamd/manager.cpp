@@ -313,7 +313,8 @@ manager::outlook manager::outlook_of(waiter const& one, net::family family, int 
     std::uint64_t const soon = in_time + grown.set_up;
     bool const is_late = !under_way_ && blocked_until() > one.deadline;
     bool const may_come = soon + (is_late ? 0 : grown.by_growth) > ahead;
-    if (grown.by_growth > 0 && is_late) return {may_come, refusal::throttled};
+    if (grown.by_growth > 0 && !under_way_ && (is_late || !last_error_.empty()))
+        return {may_come, refusal::throttled};
     if (grown.by_growth + grown.set_up > ahead) return {may_come, refusal::warming_up};
     return {may_come, are_cooling ? refusal::cooling : refusal::exhausted};
 }
@@ -325,7 +326,10 @@ std::string manager::explained(waiter const& one, outlook const& of, time_point 
     if (stopped_) return text + "the address manager is stopping";
     if (!taken_) return text + "what addresses the node has is not known yet";
     text += store_.why_none(one.what, now).value_or("others wait for the free addresses");
-    return text + "; " + next(now).reason();
+    text += "; " + next(now).reason();
+    if (!last_error_.empty() && text.find(last_error_) == text.npos)
+        text += "; the last call failed: " + last_error_;
+    return text;
 }
 
 void manager::touch(eni::assignment const& one) {

@@ -44,7 +44,8 @@ std::string action::text() const {
     case what::attach:
         return "attach an ENI on network card " + std::to_string(network_card) + " with " + all;
     case what::unassign:
-        for (net::prefix const& cidr : cidrs) all.append(all.empty() ? "" : ", ").append(cidr.text());
+        for (net::prefix const& cidr : cidrs)
+            all.append(all.empty() ? "" : ", ").append(is_prefix(cidr) ? cidr.str() : cidr.address().str());
         return "unassign " + all + " of " + nic.id;
     case what::detach:
         return "detach " + nic.id;
@@ -304,8 +305,11 @@ bool manager::is_spare(eni::network_interface const& nic, supply const& has, tim
         auto const counted = store_.count(nic.id, family, now);
         if (counted.assigned > 0 || counted.cooling > 0) return false;
     }
+    if (use == eni_use::broken) return false; // another one would hardly do better
     supply const part = use == eni_use::used ? supply_of_eni(nic.id, now) : supply{};
-    if (!is_spare_eni(targets_of(nic.network_card), has, part, places(), by_prefixes())) return false;
+    if (use != eni_use::excluded &&
+        !is_spare_eni(targets_of(nic.network_card), has, part, places(), by_prefixes()))
+        return false;
     // Pods may have addresses of it that the cloud no longer shows.
     return std::ranges::none_of(store_.assignments(), [&](auto const& of) {
         return std::ranges::any_of(of.second.holdings, [&](auto const& held) { return held.eni == nic.id; });

@@ -168,7 +168,7 @@ TEST_CASE("a second address manager is refused") {
     directory const here;
     checkpoint_files const first{here.file()};
     CHECK(thrown([&] {
-              checkpoint_files{here.file()};
+              checkpoint_files(here.file(), 20ms);
           }).starts_with("another address manager has the checkpoint " + here.file()));
     CHECK(thrown([] { checkpoint_files{"ipam.json"}; }).find("no absolute path") != std::string::npos);
     CHECK(thrown([] { checkpoint_files{"/tmp/"}; }).find("no absolute path") != std::string::npos);
