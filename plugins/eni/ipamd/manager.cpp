@@ -50,6 +50,11 @@ void manager::restore(eni::state const& from, time_point now) {
     store_.settle(now);
 }
 
+void manager::look_failed(time_point now) {
+    observe(now);
+    if (look_at_) look_at_ = now + round;
+}
+
 std::uint64_t manager::add(eni::pod_key const& key, eni::wanted const& what, eni::pod_metadata pod,
                            time_point deadline, time_point now, add_done done) {
     observe(now);
@@ -151,7 +156,7 @@ manager::time_point manager::next_event(time_point now) const {
     for (auto const* const in : {&gathering_, writing_ ? &writing_->second : nullptr})
         if (in)
             for (unsaved_add const& one : in->adds) next = std::min(next, one.deadline);
-    for (auto const& at : {next_write_, retry_at_, paused_until_})
+    for (auto const& at : {next_write_, retry_at_, paused_until_, look_at_})
         if (at && *at > now) next = std::min(next, *at);
     return std::max(next, now);
 }
@@ -196,7 +201,7 @@ void manager::observe(time_point now) {
     for (batch* const in : batches())
         for (unsaved_add& one : in->adds) one.deadline -= back;
     for (auto* const at :
-         {&next_write_, &last_shrink_, &paused_until_, &retry_at_, &full_until_, &one_each_until_})
+         {&next_write_, &last_shrink_, &paused_until_, &retry_at_, &full_until_, &one_each_until_, &look_at_})
         if (*at) **at -= back;
     for (auto& [id, one] : enis_) {
         one.since = std::min(one.since, now);

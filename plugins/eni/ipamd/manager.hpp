@@ -117,7 +117,9 @@ class manager {
     /// within a minute is not missed. An answer without any ENI changes nothing.
     reconciled take(cloud_node const& shown, time_point now);
     /// Whether the cloud should be asked what it shows before the next regular time, verifying.
-    bool wants_look() const noexcept { return wants_look_; }
+    bool wants_look() const noexcept { return look_at_ && *look_at_ <= last_now_; }
+    /// It was asked, in vain: it is not asked again at once.
+    void look_failed(time_point now);
     /// The ENI's network is ready. See pool_settings::set_up_first.
     void set_up(std::string const& eni, time_point now);
     /// It could not be set up; nobody waits for it. It may be set_up() later.
@@ -302,7 +304,7 @@ class manager {
     std::map<std::string, eni_record, std::less<>> enis_{};
     bool taken_ = false;
     bool stopped_ = false;
-    bool wants_look_ = false;
+    std::optional<time_point> look_at_{};
     time_point last_now_{};
 
     std::uint64_t last_request_ = 0;

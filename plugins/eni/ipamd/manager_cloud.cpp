@@ -46,11 +46,9 @@ void manager::broken(std::string const& eni, std::string why, time_point now) {
     deliver();
 }
 std::vector<eni::network_interface> manager::to_set_up() const {
-    auto all = store_.interfaces();
-    std::erase_if(all, [&](auto const& one) {
-        eni_record const& its = enis_.at(one.id);
-        return its.ready || !its.broken.empty() || its.missing;
-    });
+    std::vector<eni::network_interface> all;
+    for (auto const* const nic : store_.known())
+        if (use_of(enis_.at(nic->id)) == eni_use::setting_up) all.push_back(with_cidrs(*nic));
     return all;
 }
 
@@ -64,7 +62,7 @@ reconciled manager::take(cloud_node const& shown, time_point now) {
     }
     ++counters_.reconciles;
     taken_ = true;
-    wants_look_ = false;
+    look_at_.reset();
     forget_old(now);
 
     std::set<std::string_view> ids;

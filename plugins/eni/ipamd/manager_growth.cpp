@@ -366,7 +366,7 @@ void manager::done(action const& one, std::vector<net::prefix> const& cidrs, tim
         add_cidr(one.nic.id, cidr, found);
         brought_[cidr] = now;
     }
-    if (!found.findings.empty()) wants_look_ = true;
+    if (!found.findings.empty()) look_at_ = now;
     serve(now);
     deliver();
 }
@@ -382,7 +382,7 @@ void manager::done(action const&, cloud_eni const& attached, time_point now) {
     reconciled found;
     if (!enis_.contains(attached.nic.id)) add_eni(attached, now, found);
     enis_.at(attached.nic.id).attached = now;
-    if (!found.findings.empty()) wants_look_ = true;
+    if (!found.findings.empty()) look_at_ = now;
     serve(now);
     deliver();
 }
@@ -416,17 +416,20 @@ void manager::failed(action const& one, cloud_error const& why, time_point now) 
     } else if (grows && why.kind() == trouble::limit_exceeded) {
         if (record != enis_.end()) record->second.full_until = now + pause;
         if (one.does == action::what::attach) full_until_ = now + pause;
-        wants_look_ = true;
+        look_at_ = now;
     } else if (why.kind() != trouble::stopped) {
-        wants_look_ |= why.kind() == trouble::not_found;
+        if (why.kind() == trouble::not_found) look_at_ = now;
         back_off(now, std::chrono::seconds{why.kind() == trouble::unauthorized ? 30 : 1});
     }
     // What was certainly not done is seen again at the next look; of all else the cloud may show the old state for a while.
-    if (why.kind() == trouble::throttled || why.kind() == trouble::unauthorized ||
-        why.kind() == trouble::stopped) {
+    bool const certainly_not = why.kind() == trouble::throttled || why.kind() == trouble::unauthorized ||
+                               why.kind() == trouble::stopped;
+    for (net::prefix const& cidr : one.cidrs) given_up_[cidr] = now;
+    if (one.does == action::what::detach) detached_[one.nic.id] = now;
+    if (certainly_not && !grows) {
         for (net::prefix const& cidr : one.cidrs) given_up_.erase(cidr);
-        if (one.does == action::what::detach) detached_.erase(one.nic.id);
-        wants_look_ |= !grows;
+        detached_.erase(one.nic.id);
+        look_at_ = now;
     }
     serve(now);
     deliver();

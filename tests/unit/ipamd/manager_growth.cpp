@@ -223,6 +223,11 @@ TEST_CASE("an ENI or an instance that takes no more is not asked again at once, 
     one.add("b");
     CHECK(one.log.back() == "attach an ENI on network card 0 with 9 IPv4 addresses");
     CHECK(one.pool.wants_look());
+    one.pool.look_failed(one.now);
+    one.pass(4s);
+    CHECK_FALSE(one.pool.wants_look());
+    one.pass(1s);
+    CHECK(one.pool.wants_look());
     one.take();
     CHECK_FALSE(one.pool.wants_look());
     int const calls = one.there.calls;
