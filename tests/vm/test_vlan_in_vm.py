@@ -31,6 +31,26 @@ def test_branch_eni(request):
 
 
 @pytest.mark.slow
+def test_branch_eni_by_the_program(request):
+    """netns/eni/test_branch.py."""
+    if missing := missing_tools():
+        pytest.skip(f"{', '.join(missing)} not installed (scripts/setup --vm)")
+    pytest.importorskip("grpc", reason="python3-grpcio is not installed")
+    plugins = request.config.option.plugins_dir.resolve()
+    if not (plugins / "eni").exists():
+        pytest.skip("eni is not built: cnix was configured without grpc++")
+    done = subprocess.run(
+        [HERE / "run", "--timeout", "280", "--", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--tb=short",
+         f"--plugins-dir={plugins}", "netns/eni/test_branch.py"],
+        cwd=HERE.parent, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=350)
+    if done.returncode == 125 and "cannot unpack the kernel" in done.stderr:
+        pytest.skip("Debian's kernel package cannot be fetched")
+    report = done.stdout + done.stderr
+    assert done.returncode == 0, report
+    assert " passed" in report and " skipped" not in report, report
+
+
+@pytest.mark.slow
 def test_vlan(request, tmp_path):
     if missing := missing_tools():
         pytest.skip(f"{', '.join(missing)} not installed (scripts/setup --vm)")

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,3 +139,9 @@ class Daemon:
 @pytest.fixture
 def daemon(node, lab, set_up) -> Daemon:
     return node.own(Daemon(node, lab))
+
+
+@pytest.fixture
+def bare_daemon(node) -> Daemon:
+    """Where nothing is wired to the node."""
+    return node.own(Daemon(node, SimpleNamespace(enis=[])))
