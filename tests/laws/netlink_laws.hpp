@@ -214,6 +214,23 @@ template <class Fixture> void link_laws() {
         CHECK_FALSE(link->promiscuous);
         CHECK(link->alias.empty());
     }
+    SUBCASE("another name") {
+        host.add_bridge({.name = "cni0"_ifname});
+        host.add_veth({.host = {.name = "v"_ifname}, .peer = {.name = "e"_ifname}, .host_up = false});
+        auto const v = host.find_link("v"_ifname)->index;
+        host.set_sysctl("net/ipv6/conf/v/accept_ra", "0");
+        CHECK(error_of([&] { host.change_link(v, {.name = "cni0"_ifname}); }) == EEXIST);
+        CHECK(host.find_link(v)->name == "v");
+        host.change_link(v, {.up = true, .name = "w"_ifname});
+        CHECK_FALSE(host.find_link("v"_ifname));
+        CHECK(host.find_link("w"_ifname)->index == v);
+        CHECK(host.find_link(v)->up);
+        CHECK_FALSE(host.sysctl("net/ipv6/conf/v/accept_ra"));
+        CHECK(host.sysctl("net/ipv6/conf/w/accept_ra") == "0");
+        host.change_link(v, {.up = false});
+        host.change_link(v, {.name = "w"_ifname});
+        CHECK(host.find_link(v)->name == "w");
+    }
     SUBCASE("up without a link-local address, in one change") {
         host.add_veth({.host = {.name = "v"_ifname}, .peer = {.name = "e"_ifname}});
         auto const e = host.find_link("e"_ifname)->index;

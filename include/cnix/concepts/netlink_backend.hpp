@@ -87,6 +87,8 @@ struct link_change {
     std::optional<int> addr_gen_mode{};   ///< IN6_ADDR_GEN_MODE_*: 1 = none, no link-local address is made;
                                           ///< address_family_not_supported with an MTU below 1280
     std::optional<bool> vlan_filtering{}; ///< of a bridge
+    /// Of an interface that is down (before Linux 6.2 the kernel renames no other); `up` comes after it. Its sysctls go with it.
+    std::optional<net::interface_name> name{};
 };
 
 /// Attributes of a bridge's port (IFLA_BRPORT_*).

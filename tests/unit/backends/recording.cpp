@@ -98,6 +98,12 @@ TEST_CASE("commands of an IPv6 route, a rule, a neighbour, VLANs and deletions")
     CHECK(last() == "ip link add name cni0 type bridge vlan_filtering 1");
     here.host.change_link(here.v, {.master = here.host.find_link("cni0"_ifname)->index, .mtu = 1300});
     CHECK(last() == "ip link set dev v mtu 1300 master cni0");
+    here.host.change_link(here.v, {.up = false});
+    here.host.change_link(here.v, {.up = true, .name = "w"_ifname});
+    CHECK(*(lines().end() - 2) == "ip link set dev v name w");
+    CHECK(last() == "ip link set dev w up");
+    here.host.change_link(here.v, {.up = false});
+    here.host.change_link(here.v, {.up = true, .name = "v"_ifname});
     here.host.change_link(here.e, {.up = true, .addr_gen_mode = 1});
     CHECK(*(lines().end() - 2) == "ip link set dev e addrgenmode none");
     CHECK(last() == "ip link set dev e up");

@@ -156,6 +156,7 @@ inline void change_link(socket& sock, netlink::index index, netlink::link_change
     put_flag(change.up, IFF_UP);
     put_flag(change.promiscuous, IFF_PROMISC);
     request question{RTM_NEWLINK, 0, header};
+    if (change.name) question.text(IFLA_IFNAME, *change.name);
     if (change.master) question.number(IFLA_MASTER, *change.master);
     if (change.mac) question.mac(IFLA_ADDRESS, *change.mac);
     if (change.mtu) question.u32(IFLA_MTU, *change.mtu);
@@ -177,6 +178,7 @@ inline void change_link(socket& sock, netlink::index index, netlink::link_change
     }
     sock.change(question, [&] {
         std::string text = "set " + interface_text(sock, index);
+        if (change.name) text += " name " + change.name->str() + ',';
         if (change.up) text += *change.up ? " up," : " down,";
         if (change.master) text += " master,";
         if (change.mac) text += " MAC address " + change.mac->str() + ',';

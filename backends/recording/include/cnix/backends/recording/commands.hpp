@@ -64,7 +64,11 @@ inline std::string add_vlan(network_namespace& space, nl::vlan_spec const& vlan)
     return line + " type vlan id " + std::to_string(vlan.id);
 }
 
-/// The address generation mode has a command of its own: in one with `up`, the kernel would look at it too
+inline std::string rename_link(std::string_view from, std::string_view to) {
+    return "ip link set dev " + recording::quoted(from) + " name " + recording::quoted(to);
+}
+
+/// All but the name, which has rename_link(). The address generation mode has a command of its own: in one with `up`, the kernel would look at it too
 /// late.
 inline std::vector<std::string> change_link(network_namespace& space, nl::index index,
                                             nl::link_change const& change) {

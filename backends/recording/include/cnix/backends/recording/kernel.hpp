@@ -135,6 +135,18 @@ class kernel {
         for (nl::index other : tagged) remove(space, other);
     }
 
+    void rename(network_namespace& space, interface& entry, std::string name) {
+        std::string const old = "/conf/" + std::exchange(entry.link.name, std::move(name)) + '/';
+        std::map<std::string, std::string, std::less<>> sysctls;
+        for (auto const& [path, value] : space.sysctls) {
+            auto const at = path.find(old);
+            sysctls[at == path.npos ? path
+                                    : path.substr(0, at) + "/conf/" + entry.link.name + '/' +
+                                          path.substr(at + old.size())] = value;
+        }
+        space.sysctls = std::move(sysctls);
+    }
+
     /// 0 releases.
     void set_master(network_namespace& space, interface& port, nl::index master) {
         nl::index const former = std::exchange(port.link.master, master);

@@ -121,9 +121,16 @@ class netlink {
         if (change.master && *change.master == index) sys::throw_errno(ELOOP, what);
         if (change.addr_gen_mode && change.mtu.value_or(entry.link.mtu) < 1280)
             sys::throw_errno(EAFNOSUPPORT, what);
+        auto& model = kernel::self();
+        if (change.name && change.name->view() != entry.link.name) {
+            if (entry.link.up) sys::throw_errno(EBUSY, what);
+            if (space_->find(change.name->view()) != nullptr) sys::throw_errno(EEXIST, what);
+            std::string const old = entry.link.name;
+            model.rename(*space_, entry, change.name->str());
+            note(commands::rename_link(old, entry.link.name), {commands::rename_link(entry.link.name, old)});
+        }
         std::vector<std::string> const journalled = commands::change_link(*space_, index, change);
         std::vector<std::string> const undo = commands::change_link(*space_, index, former(entry, change));
-        auto& model = kernel::self();
         if (change.mac) {
             entry.link.mac = *change.mac;
             entry.mac_is_set = true;
