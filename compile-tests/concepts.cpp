@@ -63,6 +63,30 @@ struct link_that_needs_arguments : models::link<link_that_needs_arguments> {
 };
 static_assert(!cnix::link_policy<link_that_needs_arguments>);
 
+// What may be left out is as it should be, or called otherwise.
+struct link_that_prepares : models::link<link_that_prepares> {
+    template <cnix::ns_policy Ns>
+    void prepare(cnix::cni::attachment const&, cnix::settings<link_that_prepares> const&, Ns&,
+                 cnix::cni::rollback&);
+};
+static_assert(cnix::link_policy<link_that_prepares> && cnix::detail::has::link_prepares<link_that_prepares>);
+struct link_that_returns_what_it_prepared : models::link<link_that_returns_what_it_prepared> {
+    template <cnix::ns_policy Ns>
+    int prepare(cnix::cni::attachment const&, cnix::settings<link_that_returns_what_it_prepared> const&, Ns&,
+                cnix::cni::rollback&);
+};
+static_assert(!cnix::link_policy<link_that_returns_what_it_prepared>);
+struct link_that_prepares_for_nobody : models::link<link_that_prepares_for_nobody> {
+    void prepare();
+};
+static_assert(!cnix::link_policy<link_that_prepares_for_nobody>);
+struct last_link final : models::link<last_link> {};
+static_assert(cnix::link_policy<last_link> && !cnix::detail::has::link_prepares<last_link>);
+struct waiting_ipam : models::ipam<waiting_ipam> {
+    static constexpr bool waits = true;
+};
+static_assert(cnix::is_waiting<waiting_ipam> && !cnix::is_waiting<good_ipam>);
+
 CNIX_LACKS_TYPE(nat_policy, nat, config);
 CNIX_LACKS(nat_policy, nat, name);
 CNIX_LACKS(nat_policy, nat, add);

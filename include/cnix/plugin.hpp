@@ -11,6 +11,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <future>
 #include <set>
 #include <string>
 #include <utility>
@@ -264,6 +265,22 @@ bool is_attached(Link& link, cni::attachment const& attachment, settings<Link> c
         return link.inspect(attachment, keys, &pod).present;
 }
 
+/// Gets the lease. While an Ipam waits for another process, the Link does what needs none.
+template <class Ipam, class Link>
+typename Ipam::lease ask(Ipam& ipam, settings<Ipam> const& ipam_settings, Link& link,
+                         settings<Link> const& link_settings, auto& pod, cni::attachment const& attachment,
+                         cni::rollback& undo) {
+    if constexpr (is_waiting<Ipam> && has::link_prepares<Link>) {
+        cni::rollback::apart of_link{undo};
+        auto preparing = std::async([&] { link.prepare(attachment, link_settings, pod, of_link.steps); });
+        auto lease = ipam.add(attachment, ipam_settings, undo);
+        preparing.get();
+        return lease;
+    } else {
+        return ipam.add(attachment, ipam_settings, undo);
+    }
+}
+
 /// What an ADD does with a lease.
 template <class Link, class Nat>
 cni::result attach(Link&& link, auto const& link_settings, Nat&& nat, auto const& nat_settings, auto& pod,
@@ -338,7 +355,7 @@ class plugin<Link, Ipam, Nat, Ns> {
                     throw cni::error{cni::code::internal, "the interface " + attachment.interface.str() +
                                                               " exists already in " + attachment.netns +
                                                               "; DEL it first, or choose another CNI_IFNAME"};
-                lease = ipam.add(attachment, ipam_settings, undo);
+                lease = detail::ask(ipam, ipam_settings, link, link_settings, pod, attachment, undo);
                 if (lease.ips.empty())
                     throw cni::error{cni::code::internal,
                                      "IPAM plugin returned missing IP config (`ipam.type` is " +

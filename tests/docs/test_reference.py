@@ -74,7 +74,7 @@ def test_no_class_of_the_headers_is_lost(reference):
 def test_a_contract_is_a_list(reference):
     (concept,) = (one for one in reference if one.findtext("compoundname") == "cnix::link_policy")
     items = ["".join(item.itertext()).split()[0] for item in concept.iter("listitem")]
-    assert items == ["name", "lease", "add", "del", "inspect", "check", "gc", "status"]
+    assert items == ["name", "lease", "add", "prepare", "del", "inspect", "check", "gc", "status"]
 
 
 @pytest.mark.parametrize("comment", ("/// @param none There is none.", "/// Reads <file>.", "/// See @ref nothing_of_that_name."))

@@ -37,6 +37,7 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
         two_networks_in_a_pod();
         interface_of_another_network();
         interface_of_somebody_else();
+        if constexpr (detail::has::link_prepares<Link>) prepared();
         gc();
         status();
     }
@@ -167,6 +168,33 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
         same(first, here);
     }
 
+    void prepared() {
+        World here;
+        auto const a = at(here, "mynet", "c1", 0), b = at(here, "mynet", "c2", 1);
+        auto const fresh = here.state();
+        for (bool const added : {false, true}) {
+            cni::rollback undo;
+            prepare_and_add(a, added ? &lease_ : nullptr, undo);
+            CHECK(here.state() != fresh);
+            CHECK_MESSAGE(text(undo.undo()) == "", "undo succeeds");
+            same(fresh, here, "a rolled back prepare, or prepared add, leaves no trace");
+        }
+        cni::rollback undo;
+        auto const made = prepare_and_add(a, &lease_, undo);
+        undo.commit();
+        CHECK_MESSAGE(check(a, made) == "", "a prepared add is as one that was not");
+        auto const first = here.state();
+        {
+            cni::rollback second;
+            CHECK_THROWS(prepare_and_add(a, &lease_, second));
+        }
+        same(first, here, "prepared twice, the first is kept");
+        add(b, other_);
+        del(a);
+        CHECK(!mentions(here.state(), a));
+        del(b);
+    }
+
     void gc() {
         World here;
         auto const a = at(here, "mynet", "c1", 0), b = at(here, "mynet", "c2", 1),
@@ -228,6 +256,17 @@ template <link_policy Link, ns_policy Ns, class World> class link_laws {
         cni::result result;
         static_cast<cni::lease&>(result) = lease;
         Link{}.add(one, settings_, pod, lease, result, undo);
+        return result;
+    }
+    cni::result prepare_and_add(cni::attachment const& one, typename Link::lease const* lease,
+                                cni::rollback& undo) {
+        Ns pod = Ns::open(one.netns);
+        Link link;
+        link.prepare(one, settings_, pod, undo);
+        cni::result result;
+        if (!lease) return result;
+        static_cast<cni::lease&>(result) = *lease;
+        link.add(one, settings_, pod, *lease, result, undo);
         return result;
     }
     cni::result add(cni::attachment const& one, typename Link::lease const& lease) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -36,6 +37,8 @@ class rollback {
         steps_.insert(steps_.begin() + static_cast<std::ptrdiff_t>(at.at_++),
                       {std::move(what), std::move(undo)});
     }
+
+    struct apart;
 
     /// What is only to be done once nothing can fail any more. Its own failure is not the ADD's.
     void on_success(std::function<void()> action) { on_success_.push_back(std::move(action)); }
@@ -94,6 +97,18 @@ class rollback {
 
     std::vector<step> steps_;
     std::vector<std::function<void()>> on_success_;
+};
+
+/// Steps that another thread registers. At its end they go to the whole, as its latest.
+struct rollback::apart {
+    rollback& of;     ///< the whole
+    rollback steps{}; ///< the other thread's, as long as this lives
+
+    explicit apart(rollback& whole) : of{whole} {}
+    ~apart() {
+        std::ranges::move(std::exchange(steps.steps_, {}), std::back_inserter(of.steps_));
+        std::ranges::move(std::exchange(steps.on_success_, {}), std::back_inserter(of.on_success_));
+    }
 };
 
 } // namespace cnix::cni

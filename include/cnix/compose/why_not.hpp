@@ -106,6 +106,11 @@ template <class Policy> auto explain_link() {
         static_assert(has::link_status<Policy>,
                       "cnix: the slot `Link` lacks `void status(settings<Link> const&, findings&)`; write it "
                       "as cnix::archetypes::link has it; docs/writing-a-policy.md#link");
+    else if constexpr (!has::link_prepare<Policy>)
+        static_assert(has::link_prepare<Policy>,
+                      "cnix: the slot `Link` has a `prepare` that is not `template <ns_policy Ns> void "
+                      "prepare(cni::attachment const&, settings<Link> const&, Ns& pod, cni::rollback&)`; "
+                      "write it so, or call it otherwise; docs/writing-a-policy.md#link");
     else if constexpr (!readable_config<Policy>)
         static_assert(readable_config<Policy>,
                       "cnix: the slot `Link` has a `config` that is not adapted; list its members with "

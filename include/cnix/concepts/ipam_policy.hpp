@@ -78,6 +78,7 @@ concept ipam_status = requires(Ipam ipam, settings<Ipam> const& settings, findin
 ///             addresses that pods have: given a function that asks the Link for them (in_use), as often as it is called.
 ///   attached  (may be left out) the last step of an ADD, given its result, for who must hear of it. Throws cni::error, and the
 ///             ADD has failed.
+///   waits     (may be left out) true: add waits for another process, and a Link may prepare meanwhile.
 ///   always    (may be left out) true: the composition has addresses without an `ipam` object, whose keys may all be left out.
 ///             DEL and GC then release whatever `ipam.type` says: no other plugin gave this composition's pods an address.
 ///   forgets_first (may be left out) true: an add that fails, or is undone, may release what an earlier add of the attachment got,
@@ -110,6 +111,9 @@ constexpr inline bool is_always_used = is_ipam<Policy> && requires { requires Po
 template <class Policy>
 constexpr inline bool may_forget_first =
     std::string_view{Policy::type}.empty() || requires { requires Policy::forgets_first; };
+
+/// See ipam_policy.
+template <class Policy> constexpr inline bool is_waiting = requires { requires Policy::waits; };
 
 /// What errors send to whose `ipam.type` is not the composition's: the plugin whose Ipam answers to any type.
 constexpr inline std::string_view any_ipam_plugin = "bridge-delegate";

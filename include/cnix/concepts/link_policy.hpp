@@ -2,6 +2,8 @@
 #include <cnix/concepts/ipam_policy.hpp>
 #include <cnix/concepts/ns_policy.hpp>
 
+#include <type_traits>
+
 namespace cnix {
 
 /// A pod's interfaces as an attachment sees them.
@@ -43,6 +45,21 @@ template <class Link>
 concept link_status = requires(Link link, settings<Link> const& settings, findings& found) {
     { link.status(settings, found) } -> std::same_as<void>;
 };
+template <class Link>
+concept link_prepares = requires(Link link, cni::attachment const& attachment, settings<Link> const& settings,
+                                 archetypes::ns& pod, cni::rollback& undo) {
+    { link.prepare(attachment, settings, pod, undo) } -> std::same_as<void>;
+};
+/// Makes the name ambiguous in a class derived from both, whatever is called so.
+struct another_prepare {
+    void prepare();
+};
+template <class Link> struct with_another_prepare : Link, another_prepare {};
+template <class Link>
+concept link_without_prepare = std::is_final_v<Link> || requires { &with_another_prepare<Link>::prepare; };
+/// A prepare that is misspelled is no Link without one.
+template <class Link>
+concept link_prepare = link_prepares<Link> || link_without_prepare<Link>;
 } // namespace has
 } // namespace detail
 
@@ -53,6 +70,9 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 ///   add       makes the attachment's interface in the pod with the lease's addresses and routes, and fills the
 ///             result: interfaces, and each ip's interface index and gateway. An interface of that name in the pod is
 ///             an error. Registers the undo of each change; what served others before stays.
+///   prepare   (may be left out) what of add needs no lease. Where the Ipam `waits`, the engine calls it while it does, in a thread of
+///             its own, and add, on the same object, when both have ended. It looks at nothing that the Ipam changes, registers
+///             the undo of each change, and leaves to add whatever is in its way. An add that nothing was prepared for does it all.
 ///   del       removes the interface, so that no traffic passes when it returns. The pod's namespace may be gone
 ///             (nothing is passed). Never touches what carries another attachment. Idempotent.
 ///   inspect   what the pod has now; nothing without a pod.
@@ -71,13 +91,13 @@ concept link_status = requires(Link link, settings<Link> const& settings, findin
 /// Laws (tests/laws/link_laws.hpp): add then check finds nothing; add, del leaves no trace of the attachment; del twice
 /// succeeds, and without the pod too; add twice throws and keeps the first; a rolled back add leaves no trace, beside another
 /// attachment too; an interface that is another network's or somebody else's is not touched; gc drops what is not valid, and only
-/// that; inspect, check and status change nothing.
+/// that; inspect, check and status change nothing; a prepared add is as one that was not, and a rolled back prepare leaves no trace.
 template <class Link>
 concept link_policy =
     std::default_initializable<Link> && detail::has::config<Link> && detail::has::lease<Link> &&
     detail::has::name<Link> && detail::has::link_add<Link> && detail::has::link_del<Link> &&
     detail::has::link_inspect<Link> && detail::has::link_check<Link> && detail::has::link_gc<Link> &&
-    detail::has::link_status<Link>;
+    detail::has::link_status<Link> && detail::has::link_prepare<Link>;
 
 namespace archetypes {
 /// The least that is a Link; declared only.

@@ -46,7 +46,8 @@ template <cni_backend Client> class remote {
     static constexpr std::string_view type = "remote";
     static constexpr bool always = true;
     static constexpr bool forgets_first =
-        true; ///< the daemon gives the same addresses again, as if they were new
+        true;                           ///< the daemon gives the same addresses again, as if they were new
+    static constexpr bool waits = true; ///< for the daemon
     static constexpr bool without_subnets = true; ///< the protocol has none (compose.hpp)
 
     /// The daemon gives two ADDs of one attachment the same addresses: the second must see what the first made before it asks, or

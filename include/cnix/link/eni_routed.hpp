@@ -13,6 +13,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cnix::link {
@@ -32,6 +33,16 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
 
     static constexpr void check(config const& conf, entry_facts const& entry, cnix::config::checker& found) {
         if (entry.of_file()) check_eni_file(conf, found);
+    }
+
+    /// Makes the first interface, as if it were of no branch ENI.
+    template <ns_policy Ns>
+    void prepare(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns& pod,
+                 cni::rollback& undo) {
+        Netlink host;
+        auto const host_end = host_name(attachment, keys, 0);
+        if (host.find_link(host_end)) return;
+        prepared_ = make_pair(host, attachment, keys, pod, host_end, attachment.interface, undo);
     }
 
     template <ns_policy Ns>
@@ -234,6 +245,19 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         delete_orphaned_branch_rules(host, found);
     }
 
+    static netlink::link make_pair(Netlink& host, cni::attachment const& attachment,
+                                   settings<eni_routed> const& keys, ns_policy auto& pod,
+                                   net::interface_name const& host_end, net::interface_name const& pod_end,
+                                   cni::rollback& undo) {
+        return add_veth_pair(host, attachment,
+                             {.pod_netns = pod.fd(),
+                              .host_name = host_end,
+                              .pod_name = pod_end,
+                              .mtu = keys.config.mtu_or_default(),
+                              .ipv6_sysctls = {host_end_sysctls.begin(), host_end_sysctls.end()}},
+                             undo);
+    }
+
     template <ns_policy Ns>
     void add_interface(Netlink& host, cni::attachment const& attachment, settings<eni_routed> const& keys,
                        Ns& pod, std::size_t at, eni::allocation const& allocation,
@@ -242,16 +266,14 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         auto const host_end_name =
             host_name(attachment, keys, at, strict ? strict_prefix : keys.config.prefix());
         auto const pod_end_name = eni::pod_end_name(attachment, at);
-        refuse_or_delete_former(host, pod, host_end_name, attachment);
+        auto prepared = at == 0 ? std::exchange(prepared_, {}) : std::nullopt;
+        if (!prepared || prepared->name != host_end_name.view())
+            refuse_or_delete_former(host, pod, host_end_name, attachment);
         for (net::address const& address : allocation.addresses) refuse_taken(host, address, attachment);
+        if (prepared && prepared->name != host_end_name.view())
+            prepared = rename_host_end(host, *prepared, host_end_name, undo);
         auto const host_end =
-            add_veth_pair(host, attachment,
-                          {.pod_netns = pod.fd(),
-                           .host_name = host_end_name,
-                           .pod_name = pod_end_name,
-                           .mtu = keys.config.mtu_or_default(),
-                           .ipv6_sysctls = {host_end_sysctls.begin(), host_end_sysctls.end()}},
-                          undo);
+            prepared ? *prepared : make_pair(host, attachment, keys, pod, host_end_name, pod_end_name, undo);
         if (at > 0)
             undo.on_failure("remove the policy rules in the pod",
                             [attachment, addresses = allocation.addresses] {
@@ -420,6 +442,8 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
                                  (end->alias.empty() ? "" : " (" + end->alias + ")") +
                                  ": two pods cannot have it"};
     }
+
+    std::optional<netlink::link> prepared_{}; ///< the host end that prepare made
 };
 
 } // namespace cnix::link

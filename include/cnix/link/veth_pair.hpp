@@ -76,6 +76,17 @@ netlink::link add_veth_pair(Netlink& host, cni::attachment const& attachment, ve
     return host_end;
 }
 
+/// Gives a pair's host end another name: whoever made it did not know what it would be for.
+template <netlink_backend Netlink>
+netlink::link rename_host_end(Netlink& host, netlink::link const& host_end, net::interface_name const& name,
+                              cni::rollback& undo) {
+    undo.on_failure("delete the interface " + name.str(),
+                    [index = host_end.index] { Netlink{}.delete_link(index); });
+    host.change_link(host_end.index, {.up = false});
+    host.change_link(host_end.index, {.up = true, .name = name});
+    return just_made(host, name);
+}
+
 /// Waits until the host end carries traffic, when both ends are up. The kernel tells carrier and operstate from a work queue
 /// (net/core/link_watch.c); until then a bridge does not forward to it, and its queue drops what is sent.
 template <netlink_backend Netlink> void wait_operational(Netlink& host, netlink::index host_end) {

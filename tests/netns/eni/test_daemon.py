@@ -1,7 +1,9 @@
 """Pods by eni, whose addresses an address daemon gives: a stub of it in Python's own gRPC (support/ipamd_stub.py)."""
 
+import itertools
 import json
 import os
+import shutil
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +145,60 @@ def test_add_with_a_daemon_that_answers_nonsense(daemon, reply, text):
     error = add_fails(daemon)
     assert text in error["msg"] or "no such message" in error["msg"] or "makes no sense" in error["msg"], error
     assert stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
+
+
+def when_attached(daemon, then):
+    """An answer that waits until the pod's interface is made."""
+    def answer(request):
+        limit = time.monotonic() + 4
+        while "enic440f455693" not in daemon.node.links() and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert "enic440f455693" in daemon.node.links()
+        return then(request)
+
+    return answer
+
+
+def test_the_interface_is_made_while_the_daemon_is_asked(daemon, lab):
+    stub = daemon.serve(1)
+    reply = encode((1, True), (2, encode((1, lab.enis[1].address(0x20)), (3, 1), (4, 2))))
+    stub.instead["AddNetwork"] = when_attached(daemon, lambda _: reply)
+    pod = daemon.attach()
+    pod.check()
+    assert reaches(pod.pod, lab.instance.address4) and reaches(lab.instance, pod.address)
+
+
+def test_nonsense_after_the_interface_was_made(daemon):
+    stub = daemon.serve(1)
+    stub.instead["AddNetwork"] = when_attached(daemon, lambda _: b"\xff\xff\xff")
+    add_fails(daemon, "no such message")
+    assert stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
+
+
+@pytest.mark.slow
+def test_whatever_request_fails_nothing_is_left(daemon):
+    """A request to the kernel or to the daemon, of either of the two that are under way at once."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    stub = daemon.serve(1)
+    daemon.attach("other")  # what stays with any pod
+    failed = 0
+    for request in itertools.count(1):
+        held = dict(stub.held)
+        pod = daemon.pod()
+        before, inside = snapshot(daemon.node), snapshot(pod.pod)
+        done = pod.run("ADD", prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=sendmsg:error=ENOBUFS:when={request}"))
+        if done.code == 0:
+            pod.delete()
+            break
+        failed += 1
+        done.failure()
+        assert difference(before, snapshot(daemon.node)) == [] and difference(inside, snapshot(pod.pod)) == [], f"request {request}: {done}"
+        assert stub.held == held or daemon.spooled(), f"request {request}: {done}"
+        for file in daemon.spooled():
+            file.unlink()
+        stub.held = held
+    assert failed > 8
 
 
 @pytest.mark.parametrize("answer, text", (

@@ -36,6 +36,31 @@ TEST_CASE("steps for a place are undone with those before it, in reverse") {
     CHECK(order == "edcba");
 }
 
+TEST_CASE("steps apart are undone before those that were there at their end") {
+    std::string order;
+    int succeeded = 0;
+    rollback undo;
+    undo.on_failure("a", [&] { order += 'a'; });
+    {
+        rollback::apart meanwhile{undo};
+        meanwhile.steps.on_failure("c", [&] { order += 'c'; });
+        meanwhile.steps.on_failure("d", [&] { order += 'd'; });
+        meanwhile.steps.on_success([&] { ++succeeded; });
+        undo.on_failure("b", [&] { order += 'b'; });
+    }
+    undo.on_failure("e", [&] { order += 'e'; });
+    CHECK(order == "");
+    SUBCASE("failure") {
+        CHECK(undo.undo() == texts{});
+        CHECK(order == "edcba");
+    }
+    SUBCASE("success") {
+        undo.commit();
+        CHECK(order == "");
+        CHECK(succeeded == 1);
+    }
+}
+
 TEST_CASE("leaving the scope undoes, after commit it does not") {
     int undone = 0;
     {

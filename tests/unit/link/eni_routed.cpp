@@ -80,6 +80,44 @@ ip -6 rule add priority 512 from all to fd00::55/128 table 254 protocol 201
 )");
 }
 
+TEST_CASE_FIXTURE(node, "a pod whose interface was prepared is made by the same commands") {
+    for (auto const& lease : {eni_lease(1, {{"10.0.2.55"}}), eni_lease(0, {{"fd00::55"}}),
+                              eni_lease(1, {{"10.0.2.55", "fd00::55"}, {"10.9.0.55"}})}) {
+        prepares = false;
+        add(lease);
+        auto const made = script();
+        del(pod_one());
+        host.set_sysctl("net/ipv4/ip_forward", "0");
+        recording::journal::clear();
+        prepares = true;
+        CHECK(check(add(lease)) == findings{});
+        CHECK(script() == made);
+        del(pod_one());
+        host.set_sysctl("net/ipv4/ip_forward", "0");
+        recording::journal::clear();
+    }
+}
+
+TEST_CASE_FIXTURE(node, "what is in the way of a prepared interface is judged with the lease") {
+    prepares = true;
+    SUBCASE("a former pod's end goes") {
+        add(pod_one("old", 1), eni_lease(1, {{"10.0.2.55"}}));
+        CHECK(check(add(eni_lease(2, {{"10.0.3.77"}}))) == findings{});
+    }
+    SUBCASE("what is no pod's stays") {
+        host.add_bridge({.name = "enic440f455693"_ifname});
+        CHECK_THROWS_WITH_AS(add(eni_lease(1, {{"10.0.2.55"}})), doctest::Contains("that is no pod's"),
+                             cni::error);
+    }
+    SUBCASE("an address that is taken") {
+        auto const made = add(pod_one("c2", 1), eni_lease(1, {{"10.0.2.55"}}), keys({}, false));
+        auto const before = state();
+        CHECK_THROWS_WITH_AS(add(eni_lease(1, {{"10.0.2.55"}})), doctest::Contains("is another one's"),
+                             cni::error);
+        CHECK(test::difference(before, state()) == "");
+    }
+}
+
 TEST_CASE_FIXTURE(node, "a pod of the primary ENI has no rule of its own for what leaves") {
     add(eni_lease(0, {{"10.0.1.55"}}));
     CHECK(rules() == strings{"512 to 10.0.1.55/32 table 254"});
@@ -356,7 +394,12 @@ TEST_CASE_FIXTURE(node, "an address that is another pod's by now keeps its rules
     CHECK(test::difference(before, state()) == "");
 }
 
-TEST_CASE_FIXTURE(branch_node, "a branch ENI, strict: everything goes by it") {
+/// In each mode, with a host end that was prepared, and one that was not.
+struct branch_modes : branch_node {
+    void strict();
+    void standard_mode();
+};
+void branch_modes::strict() {
     auto const before = state();
     auto const made = add(lease);
     CHECK(made.interfaces[0].name == "vlanc440f455693");
@@ -391,8 +434,13 @@ TEST_CASE_FIXTURE(branch_node, "a branch ENI, strict: everything goes by it") {
     host.set_sysctl("net/ipv4/ip_forward", "0");
     CHECK(test::difference(before, state()) == "");
 }
+TEST_CASE_FIXTURE(branch_modes, "a branch ENI, strict: everything goes by it") { strict(); }
+TEST_CASE_FIXTURE(branch_modes, "a branch ENI, strict: everything goes by it; prepared") {
+    prepares = true;
+    strict();
+}
 
-TEST_CASE_FIXTURE(branch_node, "a branch ENI, standard: the node's own traffic goes directly") {
+void branch_modes::standard_mode() {
     auto const standard = keys({.podSGEnforcingMode = config::text{"standard"}});
     auto const before = state();
     auto const made = add(pod_one(), lease, standard);
@@ -408,9 +456,32 @@ TEST_CASE_FIXTURE(branch_node, "a branch ENI, standard: the node's own traffic g
     host.set_sysctl("net/ipv4/ip_forward", "0");
     CHECK(test::difference(before, state()) == "");
 }
+TEST_CASE_FIXTURE(branch_modes, "a branch ENI, standard: the node's own traffic goes directly") {
+    standard_mode();
+}
+TEST_CASE_FIXTURE(branch_modes, "a branch ENI, standard: the node's own traffic goes directly; prepared") {
+    prepares = true;
+    standard_mode();
+}
 
 TEST_CASE_FIXTURE(branch_node, "a branch ENI: a failed ADD leaves nothing, and CHECK finds what is missing") {
     auto const before = state();
+    SUBCASE("no trunk, of a prepared interface") {
+        prepares = true;
+        lease.branch->trunk = 4711;
+        CHECK_THROWS_AS(add(lease), cni::error);
+        CHECK(test::difference(before, state()) == "");
+    }
+    SUBCASE("another pod's end has the name that a prepared interface should get") {
+        add(pod_one("old", 1), lease);
+        prepares = true;
+        auto const made = add(pod_one(), lease);
+        CHECK(made.interfaces[0].name == "vlanc440f455693");
+        CHECK(check(made) == findings{});
+        del(pod_one());
+        host.set_sysctl("net/ipv4/ip_forward", "0");
+        CHECK(test::difference(before, state()) == "");
+    }
     SUBCASE("no trunk") {
         lease.branch->trunk = 4711;
         CHECK_THROWS_WITH_AS(add(lease),

@@ -32,10 +32,13 @@ settings<routed> keys(char const* mode = "strict") {
     return all;
 }
 
-void add(cni::attachment const& one, eni::lease const& lease, cni::rollback& undo, char const* mode) {
+void add(cni::attachment const& one, eni::lease const& lease, cni::rollback& undo, char const* mode,
+         bool prepared = false) {
     auto pod = recording::ns::open(one.netns);
     cni::result result;
-    routed{}.add(one, keys(mode), pod, lease, result, undo);
+    routed link;
+    if (prepared) link.prepare(one, keys(mode), pod, undo);
+    link.add(one, keys(mode), pod, lease, result, undo);
 }
 
 struct scenario {
@@ -83,9 +86,12 @@ std::regex const dispensable{"sysctl -qw net/ipv6/conf/[^/]+/(accept_ra|accept_r
 
 TEST_CASE("whatever call fails, a failed ADD leaves the node as it was") {
     for (auto const& [name, lease, mode, prepare] : scenarios()) {
-        INFO(name);
-        test::whatever_call_fails(
-            prepare, [&](cni::rollback& undo) { add(pod_one(), lease, undo, mode); }, dispensable);
+        for (bool const prepared : {false, true}) {
+            INFO(name, prepared ? ", prepared" : "");
+            test::whatever_call_fails(
+                prepare, [&](cni::rollback& undo) { add(pod_one(), lease, undo, mode, prepared); },
+                dispensable);
+        }
     }
 }
 

@@ -38,6 +38,7 @@ struct routed_node : eni_world {
         one.netns = "/run/netns/pod" + std::to_string(n);
         return one;
     }
+    bool prepares = false; ///< before the lease is known
     cni::result add(cni::attachment const& one, eni::lease const& lease,
                     settings<routed> const& with = keys()) {
         auto pod = recording::ns::open(one.netns);
@@ -45,6 +46,7 @@ struct routed_node : eni_world {
         static_cast<cni::lease&>(result) = lease;
         cni::rollback undo;
         try {
+            if (prepares) link.prepare(one, with, pod, undo);
             link.add(one, with, pod, lease, result, undo);
         } catch (...) {
             CHECK(undo.undo().empty());
