@@ -115,6 +115,7 @@ void service::look() {
                 take(ended.get());
                 fine("cloud");
             } catch (std::exception const& e) {
+                manager_.look_failed(now());
                 metrics_.failed("nodeIPPoolReconcile");
                 if (!stopping_.stop_requested()) fault("cloud", e.what());
             }
