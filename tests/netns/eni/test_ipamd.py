@@ -7,12 +7,13 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 import pytest
 
 from support.cni import Attachment, Node
 from support.eni_lab import EniLab
-from support.fake_cloud.lab import LabCloud
+from support.fake_cloud.lab import LabCloud, lab_state
 from support.ipamd import Ipamd
 from support.ipamd_client import calls
 from support.snapshot import difference, snapshot
@@ -405,3 +406,98 @@ def test_a_reload_changes_the_targets(managed):
     daemon.process.send_signal(signal.SIGHUP)
     managed.cloud.wait_for(lambda: managed.cloud.count("AssignPrivateIpAddresses") == 2)
     daemon.stop()
+
+
+FAMILIES = {"IPv6": {"enable_ipv4": False, "enable_ipv6": True, "enable_prefix_delegation": True}, "dual": {"enable_ipv4": True, "enable_ipv6": True, "warm_ip_target": 2}}
+
+
+@pytest.mark.parametrize("families", FAMILIES)
+def test_ipv6(bare, families):
+    """A /80 of the primary ENI; with IPv4 as well a pod has an address of each family."""
+    bare.node.sysctl("ipv6/conf/all/forwarding", 1)
+    managed = managed_of(bare, state=lab_state(bare, families=(4, 6)))
+    daemon = managed.daemon(**FAMILIES[families]).start()
+    pods = [managed.attach(f"pod-{number}", ipam={"deadline": 30}) for number in range(2)]
+    for pod in pods:
+        pod.check()
+        assert any(":" in address for address in pod.addresses) and any("." in address for address in pod.addresses) == (families == "dual")
+        assert reaches(pod.pod, bare.instance.address6)
+        assert families == "IPv6" or reaches(pod.pod, bare.instance.address4)
+    assert managed.cloud.count("AssignIpv6Addresses") == 1
+    daemon.restart()
+    for pod in pods:
+        pod.check()
+        pod.delete()
+    assert daemon.stored() == {}
+
+
+def test_prefixes(managed):
+    """One call brings sixteen addresses, the first and the last of the /28 as well."""
+    daemon = managed.daemon(enable_prefix_delegation=True, warm_prefix_target=1).start()
+    pods = [managed.attach(f"pod-{number}", ipam={"deadline": 30}) for number in range(3)]
+    prefix, = managed.cloud.enis[managed.lab.enis[0].id].prefixes[:1]
+    assert {pod.address for pod in pods} == {str(ip_network(prefix)[host]) for host in range(3)}
+    for pod in pods:
+        assert reaches(pod.pod, managed.lab.instance.address4)
+        pod.delete()
+    daemon.stop()
+
+
+def test_the_cloud_takes_away_what_a_pod_has(managed):
+    """The pod keeps it, nobody else gets it, and status says so; when the pod goes it is gone."""
+    daemon = managed.daemon(warm_ip_target=1, disable_introspection=None).start()
+    pod = managed.attach()
+    managed.cloud.unassign(managed.lab.enis[0].id, pod.address)
+    daemon.restart()
+    assert daemon.stored() == {pod.pod.container: pod.address}
+    others = [managed.attach(f"other-{number}", ipam={"deadline": 30}) for number in range(2)]
+    assert pod.address not in {other.address for other in others}
+    assert pod.address in daemon.get("/v1/status", 61679)
+    for one in (pod, *others):
+        one.delete()
+    assert daemon.stored() == {}
+    daemon.stop()
+
+
+def test_upstreams_checkpoint_is_taken_over(managed):
+    """As v1.9.3 and as later versions write it: the pods keep their addresses, a DEL with the newer key frees the older entry."""
+    daemon = managed.daemon("cnix-ipamd-imds")
+    eni = managed.lab.enis[0]
+    managed.cloud.assign(eni.id, "10.0.1.50", "10.0.1.51", "10.0.1.52", "10.0.1.53")
+    daemon.checkpoint.write_text(json.dumps({"version": "vpc-cni-ipam/1", "allocations": [
+        {"networkName": "aws-cni", "containerID": "c1", "ifName": "eth0", "ipv4": "10.0.1.50"},
+        {"networkName": "_migrated-from-cri", "containerID": "c2", "ifName": "unknown", "ipv4": "10.0.1.51"},
+        {"networkName": "aws-cni", "containerID": "c3", "ifName": "eth0", "ipv4": "10.0.1.52", "allocationTimestamp": 1700000000000000000,
+         "metadata": {"k8sPodNamespace": "default", "k8sPodName": "nginx", "interfacesCount": 1}}]}))
+    daemon.start()
+    endpoint = f"unix://{daemon.socket}"
+    again, fresh = calls(managed.node, "v1_20", endpoint, {"method": "AddNetwork", "fields": fields("c1")},
+                         {"method": "AddNetwork", "fields": fields("c4")})
+    assert "10.0.1.50" in bytes.fromhex(again["raw"]).decode(errors="replace")
+    assert "10.0.1.53" in bytes.fromhex(fresh["raw"]).decode(errors="replace")
+    calls(managed.node, "v1_20", endpoint, *({"method": "DelNetwork", "fields": fields(name)} for name in ("c2", "c3")))
+    assert daemon.stored() == {"c1": "10.0.1.50", "c4": "10.0.1.53"}
+    daemon.stop()
+
+
+def test_a_pool_too_large_shrinks(managed):
+    """What no pod needs is given back to the cloud."""
+    eni = managed.lab.enis[0]
+    managed.cloud.assign(eni.id, *(eni.address(host) for host in range(0x20, 0x28)))
+    daemon = managed.daemon(warm_ip_target=2).start()
+    managed.cloud.wait_for(lambda: managed.cloud.count("UnassignPrivateIpAddresses") == 1)
+    wait_until(lambda: len(managed.cloud.enis[eni.id].addresses) == 3, daemon)
+    managed.attach().delete()
+    daemon.stop()
+
+
+def test_another_checkpoint_owner_is_refused(managed):
+    """Of two daemons with one checkpoint the second waits, and says for whom."""
+    daemon = managed.daemon(warm_ip_target=1).start()
+    second = Ipamd.__new__(Ipamd)
+    second.__dict__ |= daemon.__dict__ | {"process": None, "log_file": daemon.directory / "second"}
+    second.settings = daemon.settings | {"socket": daemon.directory / "other.sock"}
+    second.start(ready=False)
+    assert "ipam.json.lock" in second.wait("STATUS=")
+    second.stop()
+    managed.attach().delete()
