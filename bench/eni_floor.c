@@ -2,13 +2,14 @@
 // calls without which a pod has not what link::eni_routed makes of an interface, its routes, neighbours and policy rules.
 //
 //   eni_floor version                                             start and end
-//   eni_floor add HOST NETNS IFNAME ADDRESS TABLE MTU HOSTMAC PODMAC
+//   eni_floor add HOST NETNS IFNAME ADDRESS TABLE MTU HOSTMAC PODMAC QUEUES
 //   eni_floor del HOST ADDRESS TABLE
 //
 // ADD is three buffers, each message acknowledged: in the node's namespace RTM_NEWLINK makes the veth pair, host end up, peer in the
 // pod's namespace; in there one buffer has RTM_NEWLINK (up; before it, for IPv6, no link-local address), RTM_NEWADDR, two
 // RTM_NEWROUTE (gateway, default) and RTM_NEWNEIGH (gateway); on the node one has RTM_NEWROUTE, two RTM_NEWRULE and RTM_NEWNEIGH. It
-// writes no sysctl and does not wait until the host end carries traffic. DEL is one buffer: two RTM_DELRULE and RTM_DELLINK, with
+// writes no sysctl and does not wait until the host end carries traffic. QUEUES are either end's; 0: the kernel's choice, which since
+// Linux 5.15 is one a CPU, of which it takes all but one away again, and waits for RCU each time. DEL is one buffer: two RTM_DELRULE and RTM_DELLINK, with
 // which the route goes.
 #define _GNU_SOURCE
 #include "netlink.h"
@@ -67,7 +68,8 @@ static void add(char** arguments) {
 
     int const node = open_netlink();
     int const pod_namespace = open_namespace(arguments[1]);
-    put_veth(host, host_mac, 0, pod_namespace, interface, pod_mac, (unsigned)atoi(arguments[5]));
+    put_veth(host, host_mac, 0, pod_namespace, interface, pod_mac, (unsigned)atoi(arguments[5]),
+             (unsigned)atoi(arguments[8]));
     talk(node, 1, "make the veth pair");
     unsigned const host_index = index_of(node, host);
 
@@ -99,7 +101,7 @@ static void del(char** arguments) {
 
 int main(int argc, char** argv) {
     if (argc == 2 && strcmp(argv[1], "version") == 0) return 0;
-    if (argc == 10 && strcmp(argv[1], "add") == 0) return add(argv + 2), 0;
+    if (argc == 11 && strcmp(argv[1], "add") == 0) return add(argv + 2), 0;
     if (argc == 5 && strcmp(argv[1], "del") == 0) return del(argv + 2), 0;
     fputs("eni_floor: usage: see the head of eni_floor.c\n", stderr);
     return 2;

@@ -22,7 +22,7 @@ static void add(char** arguments) {
 
     int const node = open_netlink();
     int const pod_namespace = open_namespace(arguments[2]);
-    put_veth(host, NULL, index_of(node, bridge), pod_namespace, interface, arguments[7], mtu);
+    put_veth(host, NULL, index_of(node, bridge), pod_namespace, interface, arguments[7], mtu, 0);
     talk(node, 1, "make the veth pair");
 
     enter(pod_namespace);

@@ -150,12 +150,20 @@ static void put_mac(int type, char const* text) {
 
 // What makes a veth pair: its host end, up, with the peer in another namespace. A `master` of 0 is none, and a MAC address of NULL
 // the kernel's choice.
+static void put_queues(unsigned queues) {
+    if (queues == 0) return;
+    put_u32(IFLA_NUM_TX_QUEUES, queues);
+    put_u32(IFLA_NUM_RX_QUEUES, queues);
+}
+
+// `queues` of either end; 0: the kernel's choice.
 static void put_veth(char const* host, char const* host_mac, unsigned master, int peer_namespace,
-                     char const* peer, char const* peer_mac, unsigned mtu) {
+                     char const* peer, char const* peer_mac, unsigned mtu, unsigned queues) {
     struct nlmsghdr* const pair = open_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     struct ifinfomsg* const info = room(sizeof *info);
     info->ifi_flags = info->ifi_change = IFF_UP;
     put_text(IFLA_IFNAME, host);
+    put_queues(queues);
     put_u32(IFLA_MTU, mtu);
     if (host_mac) put_mac(IFLA_ADDRESS, host_mac);
     if (master != 0) put_u32(IFLA_MASTER, master);
@@ -165,6 +173,7 @@ static void put_veth(char const* host, char const* host_mac, unsigned master, in
     struct rtattr* const end = open_nest(VETH_INFO_PEER);
     room(sizeof(struct ifinfomsg));
     put_text(IFLA_IFNAME, peer);
+    put_queues(queues);
     put_u32(IFLA_MTU, mtu);
     put_mac(IFLA_ADDRESS, peer_mac);
     put_u32(IFLA_NET_NS_FD, (unsigned)peer_namespace);

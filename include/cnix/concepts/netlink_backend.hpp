@@ -55,7 +55,7 @@ struct veth_end {
     std::optional<net::mac> mac{}; ///< given, udev leaves it alone (addr_assign_type SET)
 };
 
-/// A veth pair made by one RTM_NEWLINK: `host` here, `peer` in another namespace or here too.
+/// A veth pair made by one RTM_NEWLINK: `host` here, `peer` in another namespace or here too. Each has one queue a direction.
 struct veth_spec {
     veth_end host;
     veth_end peer;

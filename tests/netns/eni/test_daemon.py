@@ -25,6 +25,8 @@ def test_add_check_del(daemon, lab):
     assert pod.result["ips"] == [{"address": f"{lab.enis[1].address(0x20)}/32", "interface": 1}]
     pod.check()
     assert reaches(pod.pod, lab.instance.address4) and reaches(lab.instance, pod.address)
+    for end, link in ((daemon.node, "enic440f455693"), (pod.pod, "eth0")):
+        assert "numtxqueues 1 numrxqueues 1 " in end.ip(f"-d link show {link}").stdout, "the kernel waits for RCU to take more away"
     pod.delete()
     assert difference(before, snapshot(daemon.node)) == []
     assert stub.held == {}

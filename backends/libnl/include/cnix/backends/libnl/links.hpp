@@ -101,6 +101,10 @@ inline void add_veth(socket& sock, netlink::veth_spec const& veth) {
     request question{RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header};
     auto const put_end = [&](netlink::veth_end const& end) {
         question.text(IFLA_IFNAME, end.name);
+        // One of each is what an interface uses that is not told otherwise. Unasked, the kernel (since 5.15) makes one a CPU and takes them
+        // away again, for which it waits (veth_init_queues in drivers/net/veth.c).
+        question.u32(IFLA_NUM_TX_QUEUES, 1);
+        question.u32(IFLA_NUM_RX_QUEUES, 1);
         if (veth.mtu != 0) question.u32(IFLA_MTU, veth.mtu); // the peer does not inherit it
         if (end.mac) question.mac(IFLA_ADDRESS, *end.mac);
         if (end.group != 0) question.u32(IFLA_GROUP, end.group);
