@@ -247,7 +247,7 @@ void metrics::looked(std::chrono::system_clock::time_point when) {
 
 void metrics::repaired(std::string_view what, std::size_t count) {
     registry_->count("cnix_ipamd_repairs_total",
-                     {{"what", word_of(what, {"rule", "route", "snat", "connmark", "interface"})}},
+                     {{"what", word_of(what, {"rule", "route", "snat", "connmark", "interface", "sysctl"})}},
                      static_cast<double>(count));
 }
 void metrics::compared(bool success) {

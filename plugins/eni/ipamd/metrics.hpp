@@ -61,7 +61,7 @@ class metrics {
     /// @name The node
     /// @{
 
-    /// Something that others had removed was put back: "rule", "route", "snat", "connmark", "interface".
+    /// Something that others had changed was put right: "rule", "route", "snat", "connmark", "interface", "sysctl".
     void repaired(std::string_view what, std::size_t count = 1);
     /// The node was compared with what it should be.
     void compared(bool success);

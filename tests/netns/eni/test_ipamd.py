@@ -154,7 +154,7 @@ def test_pods_outlive_the_daemon(managed):
 
 
 def test_what_others_take_away_is_put_back(managed):
-    daemon = managed.daemon(warm_ip_target=2).start()
+    daemon = managed.daemon(warm_ip_target=2, disable_metrics=None).start()
     pod = managed.attach()
     managed.node.ip(f"rule del to {pod.address} priority 512")
     managed.node.ip(f"route del {pod.address}")
@@ -164,6 +164,8 @@ def test_what_others_take_away_is_put_back(managed):
                 and managed.node.run("nft", "list", "table", "inet", "cnix", check=False).returncode == 0)
     wait_until(whole, daemon)
     assert "put right" in daemon.log
+    repaired = {line.partition(" ")[0] for line in daemon.get("/metrics", 61678).splitlines() if line.startswith("cnix_") and "repair" in line}
+    assert {word for word in ("rule", "route", "snat") if any(f'"{word}"' in line for line in repaired)} == {"rule", "route", "snat"}, repaired
     pod.delete()
 
 

@@ -64,7 +64,7 @@ struct stand_in {
                         std::lock_guard const lock{mutex};
                         dels.push_back(request);
                         if (request.pod.container == "unknown")
-                            answer(ipamd::refusal{rpc::status::unknown, "datastore: unknown pod"});
+                            answer(ipamd::rpc_refusal{rpc::status::unknown, "datastore: unknown pod"});
                         else
                             answer(rpc::del_reply{
                                 .success = true,

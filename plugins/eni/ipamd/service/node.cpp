@@ -13,6 +13,17 @@ using namespace std::chrono_literals;
 constexpr std::chrono::seconds compares_each{60};
 /// How long an ENI's interface may take to show before nobody waits for its addresses.
 constexpr std::chrono::seconds appears_within{60};
+
+/// The metrics' word for what a finding is about (metrics::repaired).
+std::string_view subject_of(std::string_view finding) {
+    auto const has = [&](std::string_view text) { return finding.find(text) != finding.npos; };
+    if (finding.starts_with("nftables") || finding.starts_with("iptables") ||
+        finding.starts_with("ip6tables"))
+        return has("mark") ? "connmark" : "snat";
+    if (has("policy rule")) return "rule";
+    if (has("route")) return "route";
+    return has("sysctl") ? "sysctl" : "interface";
+}
 } // namespace
 
 /// Compares the kernel with what it should have and puts it right; `then` is told whether it could be looked at.
@@ -49,10 +60,14 @@ void service::repair(std::function<void(bool)> then) {
 }
 
 void service::tell_repaired(std::string const& part, findings const& what) {
-    // Before anything is served it is the set-up.
-    for (auto const& one : what)
-        ready_ ? log_warn(part + ": put right: " + one) : log_debug(part + ": " + one);
-    if (ready_ && !what.empty()) metrics_.repaired(part, what.size());
+    for (auto const& one : what) {
+        if (!ready_) { // it is the set-up
+            log_debug(part + ": " + one);
+            continue;
+        }
+        log_warn(part + ": put right: " + one);
+        metrics_.repaired(subject_of(one));
+    }
 }
 
 void service::settle_enis(std::vector<eni::network_interface> const& seen,
