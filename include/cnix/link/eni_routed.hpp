@@ -198,6 +198,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
   private:
     /// What the host end's name begins with where a branch ENI's rules are strict.
     static constexpr std::string_view strict_prefix = "vlan";
+    static constexpr std::string_view usual_prefix = "eni"; ///< upstream's, and the default here
 
     static net::interface_name host_name(cni::attachment const& attachment, settings<eni_routed> const& keys,
                                          std::size_t interface, std::string_view prefix) {
@@ -390,26 +391,31 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         return {};
     }
 
-    /// The names that the attachment's first host end may have.
+    /// The names that the attachment's n-th host end may have: by the keys, in strict mode, and by upstream's default. Not whatever
+    /// ends so: Calico's end with the same digits.
     static std::vector<std::string> host_names(cni::attachment const& attachment,
-                                               settings<eni_routed> const& keys) {
-        return {host_name(attachment, keys, 0).str(), host_name(attachment, keys, 0, strict_prefix).str()};
+                                               settings<eni_routed> const& keys, std::size_t interface = 0) {
+        std::vector<std::string> all;
+        for (std::string_view const prefix : {keys.config.prefix(), strict_prefix, usual_prefix})
+            all.push_back(host_name(attachment, keys, interface, prefix).str());
+        return all;
     }
 
-    /// The attachment's, by their alias, whatever CNI_ARGS and keys were at ADD; those without an alias by the digits that these
-    /// end their names with now. Host ends of pods, and the VLANs of branch ENIs. What the pod has under the interface's name and
-    /// none of them leads to is somebody else's, and stays.
+    /// The attachment's, by their alias, whatever CNI_ARGS and keys were at ADD; those without an alias by the names that these
+    /// give them now. Host ends of pods, and the VLANs of branch ENIs. What the pod has under the interface's name and none of
+    /// them leads to is somebody else's, and stays.
     static std::vector<netlink::link> own_links(std::vector<netlink::link> const& all,
                                                 cni::attachment const& attachment,
                                                 settings<eni_routed> const& keys) {
         std::vector<netlink::link> own;
-        auto const append_named = [&](std::string const& digits) {
+        auto const append_named = [&](std::vector<std::string> const& names) {
             auto const before = own.size();
             for (netlink::link const& link : all)
-                if (link.name.ends_with(digits) && detail::is_own(link, attachment)) own.push_back(link);
+                if (ranges::contains(names, link.name) && detail::is_own(link, attachment))
+                    own.push_back(link);
             return own.size() != before;
         };
-        for (std::size_t i = 0; append_named(eni::pod_digest(keys.cni_args, attachment, i)) || i == 0; ++i) {
+        for (std::size_t i = 0; append_named(host_names(attachment, keys, i)) || i == 0; ++i) {
         }
         for (netlink::link const& link : all)
             if ((link.kind == "veth" || link.kind == "vlan") && is_alias_of(link.alias, attachment) &&

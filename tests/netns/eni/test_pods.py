@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.cni import Attachment
 from support.eni_lab import batch
 from support.namespace import run
 from support.snapshot import difference, snapshot
@@ -148,6 +149,26 @@ def test_a_failed_add_leaves_nothing(pool):
     done.failure(None, "exists already")
     assert not difference(before, snapshot(pool.node)) and not difference(inside, snapshot(taken))
     assert json.loads(pool.checkpoint.read_text())["allocations"] == []
+
+
+def test_what_is_somebody_elses_in_the_pod_stays(pool):
+    """Calico calls its ends as we do but for the prefix. As a runtime does it: ADD, which fails, then DEL."""
+    taken = pool.node.pod()
+    pool.node.ip(f"link add calic440f455693 type veth peer name eth0 netns {taken.name}")
+    taken.ip("addr add 10.7.0.5/24 dev eth0")
+    before, inside = snapshot(pool.node), snapshot(taken)
+    pod = Attachment(pool.node, pool.config(), taken, plugin="eni-pool", args="IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=nginx")
+    pod.run("ADD").failure(None, "exists already")
+    pod.delete()
+    assert difference(before, snapshot(pool.node)) == [] and difference(inside, snapshot(taken)) == []
+
+
+def test_a_second_attachment_of_a_pod_is_refused(pool):
+    pod = pool.attach("nginx")
+    second = Attachment(pool.node, pool.config(name="other"), pod.pod, "net1", "eni-pool", pod.args)
+    second.run("ADD").failure(999, f"the pod is attached to ENIs already, by the attachment aws-cni/{pod.pod.container}/eth0")
+    second.delete()
+    pod.check()
 
 
 def test_nothing_left_to_give(pool, lab):

@@ -331,10 +331,12 @@ TEST_CASE_FIXTURE(node, "a DEL that is killed before it has deleted the pod's in
     CHECK(test::difference(before, state()) == "");
 }
 
+/// As Calico's, whose names end with the same digits.
 TEST_CASE_FIXTURE(node, "an interface of the pod that is somebody else's is left") {
     auto pod = recording::ns::open("/run/netns/pod0");
-    host.add_veth(
-        {.host = {.name = "calic440f455"_ifname}, .peer = {.name = "eth0"_ifname}, .peer_netns = pod.fd()});
+    host.add_veth({.host = {.name = "calic440f455693"_ifname},
+                   .peer = {.name = "eth0"_ifname},
+                   .peer_netns = pod.fd()});
     pod.run([] {
         recording::netlink inside;
         auto const index = inside.find_link("eth0"_ifname)->index;
