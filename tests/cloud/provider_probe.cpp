@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
     CLI::App app{"A provider of addresses, command by command"};
     ipamd::provider_settings settings;
     std::string provider = "ec2";
-    int timeout = 2000, attach_timeout = 5000, retry = 20;
+    int timeout = 10'000, attach_timeout = 30'000, retry = 20;
     std::vector<std::string> tags;
     app.add_option("--provider", provider)->check(CLI::IsMember({"ec2", "imds"}));
     app.add_option("--imds", settings.imds_endpoint);

@@ -102,6 +102,11 @@ def start(pytestconfig, request):
     return run
 
 
+def patience(how: dict) -> tuple[str, str]:
+    """A short time-out where the fake never answers; else one that a busy machine does not reach."""
+    return "--timeout", "500" if how.get("end") in ("hang", "stall") else "10000"
+
+
 def refused(probe, *words) -> CloudError:
     with pytest.raises(CloudError) as caught:
         probe(*words)

@@ -8,8 +8,8 @@ import threading
 import time
 
 import pytest
-from provider_probe import (CREATED, FIRST, INSTANCE, MADE_BY, NEVER, NEXT, OTHER, OWN, PRIMARY, ROLE, SECOND, ec2_calls, refused, start,
-                            state)
+from provider_probe import (CREATED, FIRST, INSTANCE, MADE_BY, NEVER, NEXT, OTHER, OWN, PRIMARY, ROLE, SECOND, ec2_calls, patience,
+                            refused, start, state)
 
 from support.fake_cloud import FakeCloud
 from support.fake_cloud.keys import EXAMPLE
@@ -72,7 +72,7 @@ def test_the_metadata_never_show_it(start):
 
 
 def test_the_metadata_show_it_without_its_addresses(start):
-    cloud, probe = start(None, "--attach-timeout", "300")
+    cloud, probe = start(None, "--attach-timeout", "2000")
     probe("look")
     path = "meta-data/network/interfaces/macs/02:00:0a:00:00:{:02x}/local-ipv4s"
     for number in range(1, 30):  # the next ENI's MAC
@@ -137,7 +137,7 @@ def test_ec2_does_not_find_what_it_has_made(start):
 @pytest.mark.parametrize("how", ({"end": "close"}, {"end": "hang"}, {"code": "InternalError"}, {"body": "empty"}), ids=str)
 @pytest.mark.parametrize("action", ("CreateNetworkInterface", "AttachNetworkInterface", "ModifyNetworkInterfaceAttribute"))
 def test_a_lost_answer_makes_no_second_eni(start, action, how):
-    cloud, probe = start(None, "--timeout", "300")
+    cloud, probe = start(None, *patience(how))
     probe("look")
     cloud.fail(action, after=True, **how)
     told = probe("attach", 0, "ipv4", 3)

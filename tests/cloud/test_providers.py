@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from provider_probe import (CREATED, FIRST, INSTANCE, MADE_BY, NEXT, NO_MANAGE, OTHER, OWN, PRIMARY, ROLE, SECOND, ec2_calls, refused,
-                            start, state)
+from provider_probe import (CREATED, FIRST, INSTANCE, MADE_BY, NEXT, NO_MANAGE, OTHER, OWN, PRIMARY, ROLE, SECOND, ec2_calls, patience,
+                            refused, start, state)
 
 __all__ = ["start"]
 
@@ -161,7 +161,7 @@ def test_metadata_that_lack_addresses(start):
 @pytest.mark.parametrize("path", ("dynamic/instance-identity/document", "PUT api/token",
                                   "meta-data/network/interfaces/macs/02:00:00:00:01:00/local-ipv4s"))
 def test_a_fault_of_the_metadata(start, path, how):
-    cloud, probe = start(None, "--timeout", "200", "--provider", "imds")
+    cloud, probe = start(None, *patience(how), "--provider", "imds")
     cloud.fail(f"imds:{path}", times=None, **how)
     error = refused(probe, "look")
     assert error.kind in ("unavailable", "nonsense")
@@ -270,7 +270,7 @@ def test_throttling_is_waited_out(start):
                                  {"end": "reset"}, {"end": "close"}, {"end": "truncate"}, {"end": "garbage"}, {"body": "empty"},
                                  {"body": "html"}, {"body": "broken"}, {"body": "bomb"}), ids=str)
 def test_a_call_that_changes_nothing_is_repeated(start, how):
-    cloud, probe = start(None, "--timeout", "200")
+    cloud, probe = start(None, *patience(how))
     before = probe.look()
     cloud.fail("DescribeNetworkInterfaces", times=3, **how)
     cloud.forget()
@@ -285,7 +285,7 @@ def test_a_call_that_changes_nothing_is_repeated(start, how):
 
 @pytest.mark.parametrize("how", ({"code": "InternalError"}, {"end": "hang"}, {"end": "close"}, {"body": "empty"}, {"body": "html"}), ids=str)
 def test_addresses_of_a_lost_answer_are_found(start, how):
-    cloud, probe = start(None, "--timeout", "200")
+    cloud, probe = start(None, *patience(how))
     probe("look")
     cloud.fail("AssignPrivateIpAddresses", after=True, **how)
     added = probe("assign", PRIMARY, "ipv4", 3)

@@ -34,7 +34,9 @@ std::optional<eni::time_point> parse_rfc3339(std::string_view text) {
                              std::chrono::day{static_cast<unsigned>(number(text.substr(8, 2)))}};
     int const hour = number(text.substr(11, 2)), minute = number(text.substr(14, 2)),
               second = number(text.substr(17, 2));
-    if (!day.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+    // time_point counts nanoseconds, which last until 2262; Go's zero time is of the year 1.
+    bool const counted = day.year() >= year{1970} && day.year() <= year{2261};
+    if (!day.ok() || !counted || hour > 23 || minute > 59 || second > 60) return std::nullopt;
 
     auto zone = text.substr(form.size());
     if (zone.starts_with('.')) {
