@@ -1,10 +1,10 @@
-#include <cnix/sys/read_file.hpp>
 #include <ipamd/cloud/credentials.hpp>
 #include <ipamd/cloud/endpoints.hpp>
 #include <ipamd/cloud/imds_text.hpp>
 #include <ipamd/cloud/query.hpp>
 #include <ipamd/cloud/reply.hpp>
 #include <ipamd/cloud/rfc3339.hpp>
+#include <cnix/sys/read_file.hpp>
 
 #include <boost/algorithm/string/trim.hpp>
 

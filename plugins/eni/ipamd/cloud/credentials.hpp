@@ -1,6 +1,6 @@
 #pragma once
-#include <cnix/eni/state.hpp>
 #include <ipamd/cloud/imds.hpp>
+#include <cnix/eni/state.hpp>
 
 namespace cnix::ipamd {
 

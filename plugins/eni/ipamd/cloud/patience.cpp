@@ -1,5 +1,5 @@
-#include <cnix/sys/random.hpp>
 #include <ipamd/cloud/patience.hpp>
+#include <cnix/sys/random.hpp>
 
 #include <algorithm>
 #include <bit>

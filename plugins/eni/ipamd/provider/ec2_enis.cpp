@@ -1,10 +1,10 @@
 // How ENIs come and go.
-#include <cnix/sys/random.hpp>
 #include <ipamd/cloud/imds_node.hpp>
 #include <ipamd/cloud/patience.hpp>
 #include <ipamd/cloud/rfc3339.hpp>
 #include <ipamd/provider/ec2.hpp>
 #include <ipamd/provider/ec2_tags.hpp>
+#include <cnix/sys/random.hpp>
 
 #include <algorithm>
 #include <set>

@@ -1,5 +1,5 @@
-#include <cnix/sys/fd.hpp>
 #include <ipamd/cloud/http.hpp>
+#include <cnix/sys/fd.hpp>
 
 #include <doctest/doctest.h>
 
