@@ -83,8 +83,9 @@ int run_status(settings const& in_force, bool json) {
     try {
         auto const reply = ask_status(in_force);
         auto const text = json ? reply + '\n' : status_text(reply);
+        bool const ready = says_ready(reply);
         if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
-            return 0;
+            return ready ? 0 : 3;
         std::fputs("cnix-ipamd: could not write to standard output\n", stderr);
     } catch (std::exception const& e) {
         std::fprintf(stderr, "cnix-ipamd: %s\n", e.what());

@@ -212,14 +212,25 @@ class printer {
     std::string out_{};
 };
 
+/// What the reply has, which no other program's has.
+json::value read(std::string_view reply) {
+    json::error_code error;
+    auto parsed = json::parse(json::string_view{reply.data(), reply.size()}, error);
+    if (error || !parsed.is_object() || !parsed.get_object().contains("program"))
+        throw std::runtime_error{"what answers there is not cnix-ipamd, which would tell its state"};
+    return parsed;
+}
+
 } // namespace
 
 std::string status_text(std::string_view reply) {
-    json::error_code error;
-    auto const parsed = json::parse(json::string_view{reply.data(), reply.size()}, error);
-    if (error || !parsed.is_object() || !parsed.get_object().contains("program"))
-        throw std::runtime_error{"what answers there is not cnix-ipamd, which would tell its state"};
+    auto const parsed = read(reply);
     return printer{parsed.get_object()}.text();
+}
+
+bool says_ready(std::string_view reply) {
+    auto const parsed = read(reply);
+    return flag_of(parsed.get_object(), "ready");
 }
 
 } // namespace cnix::ipamd

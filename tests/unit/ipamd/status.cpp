@@ -115,6 +115,8 @@ TEST_CASE_FIXTURE(fixture, "the daemon is asked where the settings say that it l
     CHECK(boost::json::parse(reply).at("pool").at("pods") == 3);
     CHECK(status_text(reply) == shown());
     CHECK(run_status(in_force, true) == 0);
+    daemon.ready = false;
+    CHECK(run_status(in_force, false) == 3);
     in_force.introspection.path += ".other";
     CHECK(run_status(in_force, false) == 1);
 }
