@@ -31,6 +31,13 @@ std::string word_of(std::string_view text, std::initializer_list<std::string_vie
     return std::ranges::find(known, text) != known.end() ? std::string{text} : "other";
 }
 
+/// Where it is spelled as two.
+std::string one_word(std::string_view text) {
+    std::string word{text};
+    std::ranges::replace(word, ' ', '_');
+    return word;
+}
+
 /// What the cloud calls its errors and calls.
 std::string name_of_cloud(std::string_view text) {
     auto const is_fit = [](char byte) {
@@ -131,10 +138,10 @@ class metrics::registry {
         std::map<std::string, double> uses, per_eni, per_cidr;
         for (eni_use use : {eni_use::used, eni_use::setting_up, eni_use::broken, eni_use::excluded,
                             eni_use::missing, eni_use::unmanaged})
-            uses[word(use)] = 0;
+            uses[one_word(name(use))] = 0;
         double managed = 0, prefixes = 0;
         for (eni_view const& one : now.enis) {
-            uses[word(one.use)] += 1;
+            uses[one_word(name(one.use))] += 1;
             if (one.use == eni_use::unmanaged) continue;
             managed += 1;
             per_eni[one.nic.id] = static_cast<double>(std::max(one.ipv4.assigned, one.ipv6.assigned));
@@ -183,13 +190,6 @@ class metrics::registry {
         count_to("cnix_ipamd_checkpoint_failures_total", {}, all.commits_failed);
     }
 
-    /// A word, where it is spelled as two.
-    static std::string word(eni_use use) {
-        std::string text{name(use)};
-        std::ranges::replace(text, ' ', '_');
-        return text;
-    }
-
     prometheus::Registry all_;
     std::map<std::string_view, prometheus::Family<prometheus::Counter>*> counters_;
     std::map<std::string_view, prometheus::Family<prometheus::Gauge>*> gauges_;
@@ -206,7 +206,7 @@ metrics::~metrics() = default;
 
 void metrics::add_answered(std::string_view result, duration took) {
     registry_->count("awscni_add_ip_req_count");
-    registry_->observe("cnix_ipamd_add_duration_seconds", {{"result", name_of_cloud(result)}}, seconds(took));
+    registry_->observe("cnix_ipamd_add_duration_seconds", {{"result", one_word(result)}}, seconds(took));
 }
 
 void metrics::delete_answered(std::string_view result, std::string_view reason, duration took) {
