@@ -24,7 +24,7 @@ def options(text: str) -> set[str]:
 
 
 def test_there_are_pages():
-    assert [page.name for page in PAGES] == ["cnix-bridge.8", "cnix-cmake.7", "cnix-eni-node.8", "cnix-eni.8", "cnix-host-local.8", "cnix-new.1"]
+    assert [page.name for page in PAGES] == ["cnix-bridge.8", "cnix-cmake.7", "cnix-eni-node.8", "cnix-eni.8", "cnix-host-local.8", "cnix-ipamd.8", "cnix-new.1"]
 
 
 @pytest.mark.parametrize("page", BY_NAME)

@@ -113,7 +113,7 @@ std::string documentation_table(std::string_view group) {
                                      variables,
                                      std::string{one.form},
                                      value.empty() ? "" : '`' + value + '`',
-                                     one.reloaded ? "yes" : "",
+                                     one.reloaded ? "reloaded" : "",
                                      std::string{one.help}};
         text += '|';
         for (std::string const& cell : cells) text += ' ' + boost::replace_all_copy(cell, "|", "\\|") + " |";

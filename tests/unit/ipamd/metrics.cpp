@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "documented.hpp"
 #include "snapshot_fixture.hpp"
 #include <algorithm>
 #include <sstream>
@@ -81,14 +82,14 @@ TEST_CASE_FIXTURE(fixture, "what has no labels begins with 0") {
 TEST_CASE_FIXTURE(fixture, "ADDs and DELs") {
     all.add_answered("ok", 3ms);
     all.add_answered("ok", 40ms);
-    all.add_answered("exhausted", 2s);
+    all.add_answered("warming up", 2s);
     all.delete_answered("ok", "PodDeleted", 1ms);
     all.delete_answered("unknown", "because", 1ms);
     CHECK(value("awscni_add_ip_req_count") == "3");
     CHECK(value(R"(cnix_ipamd_add_duration_seconds_count{result="ok"})") == "2");
     CHECK(value(R"(cnix_ipamd_add_duration_seconds_bucket{result="ok",le="0.005"})") == "1");
     CHECK(value(R"(cnix_ipamd_add_duration_seconds_bucket{result="ok",le="+Inf"})") == "2");
-    CHECK(value(R"(cnix_ipamd_add_duration_seconds_sum{result="exhausted"})") == "2");
+    CHECK(value(R"(cnix_ipamd_add_duration_seconds_sum{result="warming_up"})") == "2");
     CHECK(value(R"(awscni_del_ip_req_count{reason="PodDeleted"})") == "1");
     CHECK(value(R"(awscni_del_ip_req_count{reason="other"})") == "1");
 }
@@ -175,4 +176,8 @@ TEST_CASE_FIXTURE(fixture, "counted from many threads while it is read") {
         for (int i = 0; i < 50; ++i) (void)all.text(&now);
     }
     CHECK(value("awscni_add_ip_req_count") == "4000");
+}
+
+TEST_CASE("docs/ipamd.md has the table") {
+    CHECK(test::documented("metrics", ipamd::metrics_documentation()));
 }

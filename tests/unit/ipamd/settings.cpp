@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "documented.hpp"
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -339,6 +340,10 @@ TEST_CASE_FIXTURE(fixture, "help and documentation have each setting") {
         end = std::min(rest.find('\n'), rest.size());
         CHECK_MESSAGE(end < 92, rest.substr(0, end));
     }
-    // Where this test writes them for tests/docs.
-    if (char const* const path = std::getenv("CNIX_WRITE_TABLES")) std::ofstream{path} << tables;
+}
+
+TEST_CASE_FIXTURE(fixture, "docs/ipamd.md has the tables, and its example is one") {
+    for (std::string_view const group : {"pool", "node", "server", "cloud", "observation"})
+        CHECK(test::documented(group, documentation_table(group)));
+    CHECK(read({"--config", CNIX_SETTINGS_EXAMPLE}).from.size() == 6);
 }
