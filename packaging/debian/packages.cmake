@@ -21,7 +21,8 @@ cnix_compress(${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian ${CMAKE_CURRENT_BINAR
 # cnix_debian_package(<name> COMPONENTS <component>... DESCRIPTION <summary and text> [<field of the control file> <value>]...)
 # The first component is the package's own: what only Debian wants goes there.
 macro(cnix_debian_package name)
-  set(fields PACKAGE_ARCHITECTURE PACKAGE_SECTION PACKAGE_DEPENDS PACKAGE_RECOMMENDS PACKAGE_SUGGESTS PACKAGE_ENHANCES)
+  set(fields PACKAGE_ARCHITECTURE PACKAGE_SECTION PACKAGE_DEPENDS PACKAGE_RECOMMENDS PACKAGE_SUGGESTS PACKAGE_ENHANCES
+    PACKAGE_SHLIBDEPS)
   cmake_parse_arguments(arg "" "DESCRIPTION;${fields}" "COMPONENTS" ${ARGN})
   string(TOUPPER ${name} upper)
   set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ${name})
@@ -68,6 +69,25 @@ foreach(plugin IN LISTS plugins)
 endforeach()
 install(TARGETS ${programs} RUNTIME DESTINATION sbin COMPONENT debian-plugins EXCLUDE_FROM_ALL)
 cnix_install_documents(cnix-plugins debian-plugins EXCLUDE_FROM_ALL ${plugin_documents})
+
+# It changes what the cloud has, as its settings say: nothing starts it before an administrator does.
+if(managers)
+  cnix_debian_package(cnix-ipamd COMPONENTS debian-ipamd
+    PACKAGE_SECTION net
+    PACKAGE_SHLIBDEPS ON
+    PACKAGE_DEPENDS "nftables"
+    PACKAGE_SUGGESTS "cnix-plugins"
+    DESCRIPTION "manager of a node's addresses of ENIs for pods
+A daemon for nodes in the cloud whose pods have addresses of the node's
+network interfaces (ENI). It keeps a pool of addresses filled, gives them to
+the plugin eni, and can take the place of the daemon of amazon-vpc-cni-k8s,
+whose settings, checkpoint and metrics it has, with pods running.
+.
+cnix-ipamd attaches interfaces and assigns addresses by itself.
+cnix-ipamd-imds takes those that the node has, and changes nothing in the
+cloud. Enable the service of one of them.")
+  cnix_install_managers(debian-ipamd EXCLUDE_FROM_ALL)
+endif()
 
 cnix_debian_package(cnix-dev COMPONENTS debian-dev dev
   PACKAGE_ARCHITECTURE all

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ("bridge", "bridge-iptables", "bridge-delegate", "host-local", "eni", "eni-pool")
 PROGRAMS = ("cnix-eni-node", "cnix-eni-node-iptables")
+MANAGERS = ("cnix-ipamd", "cnix-ipamd-imds")  # dynamic; in a package of their own
 
 
 def run(*arguments, check: bool = True, **keywords) -> subprocess.CompletedProcess:
@@ -34,7 +35,7 @@ def built(tmp_path_factory, plugins):
     def make(*options: str) -> Path:
         tree = tmp_path_factory.mktemp("cnix")
         configure(ROOT, tree, "-DBUILD_TESTING=OFF", *options)
-        for name in (*PLUGINS, *PROGRAMS):
+        for name in (*PLUGINS, *PROGRAMS, *MANAGERS):
             shutil.copy2(plugins.directory / name, tree / "bin" / name)
         return tree
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from package.conftest import PLUGINS, PROGRAMS, ROOT, run
+from package.conftest import MANAGERS, PLUGINS, PROGRAMS, ROOT, run
 from support import namespace
 from support.namespace import Host, Namespace, Pod
 from support.sandbox import MACHINE_NETWORK
@@ -48,11 +48,14 @@ def test_lintian_finds_nothing(packages):
 
 
 def test_fields(packages):
-    assert set(packages) == {"cnix-plugins", "cnix-dev"}
+    assert set(packages) == {"cnix-plugins", "cnix-ipamd", "cnix-dev"}
     plugins, dev = packages["cnix-plugins"], packages["cnix-dev"]
     assert field(dev, "Architecture") == "all" and field(plugins, "Architecture") != "all"
     assert field(plugins, "Depends") == "", "static"
     assert field(plugins, "Recommends") == "nftables"
+    manager = field(packages["cnix-ipamd"], "Depends")
+    for name in ("nftables", "libc6", "libcurl4", "libspdlog1.10-fmt9", "libgrpc++1.51"):
+        assert re.search(rf"(^|, ){re.escape(name)}\b", manager), f"{name}: {manager}"
     for package in packages.values():
         assert re.fullmatch(r"\d+\.\d+\.\d+-1", field(package, "Version"))
         assert "<" in field(package, "Maintainer") and field(package, "Section")
@@ -61,7 +64,7 @@ def test_fields(packages):
 
 
 def test_contents(packages):
-    plugins, dev = files(packages["cnix-plugins"]), files(packages["cnix-dev"])
+    plugins, manager, dev = (files(packages[f"cnix-{name}"]) for name in ("plugins", "ipamd", "dev"))
     for name in PLUGINS:
         assert plugins[f"/usr/libexec/cnix/{name}"][0] == "-rwxr-xr-x"
         assert plugins[f"/usr/lib/cni/cnix-{name}"] == ("lrwxrwxrwx", f"../../libexec/cnix/{name}")
@@ -69,12 +72,15 @@ def test_contents(packages):
         assert plugins[f"/usr/sbin/{name}"][0] == "-rwxr-xr-x"
     # containernetworking-plugins has these.
     assert not {f"/usr/lib/cni/{name}" for name in ("bridge", "host-local")} & set(plugins)
-    assert not [path for path in (*plugins, *dev) if path.startswith(("/opt", "/usr/local"))]
-    both = (set(plugins) & set(dev)) - {path for path in plugins if path.endswith("/")}
-    assert both == set(), "in both packages"
+    for name in MANAGERS:
+        assert manager[f"/usr/sbin/{name}"][0] == "-rwxr-xr-x"
+        assert manager[f"/usr/lib/systemd/system/{name}.service"][0] == "-rw-r--r--"
+    assert not [path for path in (*plugins, *manager, *dev) if path.startswith(("/opt", "/usr/local"))]
+    every = [path for package in (plugins, manager, dev) for path in package if not path.endswith("/")]
+    assert len(every) == len(set(every)), "in two packages"
     assert plugins["/usr/share/man/man8/cnix-bridge.8.gz"][0] == "-rw-r--r--"
     assert "/usr/bin/cnix-new" in dev and "/usr/share/cmake/cnix/cnixConfig.cmake" in dev
-    for package, name in ((plugins, "cnix-plugins"), (dev, "cnix-dev")):
+    for package, name in ((plugins, "cnix-plugins"), (manager, "cnix-ipamd"), (dev, "cnix-dev")):
         assert {f"/usr/share/doc/{name}/copyright", f"/usr/share/doc/{name}/changelog.Debian.gz"} <= set(package)
 
 
@@ -84,6 +90,16 @@ def test_programs_are_stripped(packages, tmp_path):
         program = tmp_path / "usr/libexec/cnix" / name
         assert ".symtab" not in run("readelf", "--sections", "--wide", program).stdout
         assert run(tmp_path / "usr/lib/cni" / f"cnix-{name}", "--version").stdout.startswith(f"CNI cnix-{name} plugin ")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_manager_has_all_that_it_needs(debian):
+    """Its libraries, and settings that it tells; no service was enabled or started."""
+    for name in MANAGERS:
+        assert debian(f"/usr/sbin/{name}", "--version").startswith(f"{name} ")
+        assert "warm-eni-target = 1" in debian(f"/usr/sbin/{name}", "--print-config")
+    assert not list((debian.root / "etc/systemd").rglob("*cnix*"))
 
 
 # In a fresh Debian
@@ -202,7 +218,7 @@ def test_in_place_of_containernetworkings_and_back(debian):
 
 @pytest.mark.slow
 def test_removal_leaves_nothing(debian):
-    debian("dpkg", "--purge", "cnix-plugins", "cnix-dev")
+    debian("dpkg", "--purge", "cnix-plugins", "cnix-ipamd", "cnix-dev")
     left = [path for place in ("usr", "opt", "etc") for path in (debian.root / place).rglob("*cnix*")]
     assert left == []
     assert (debian.root / "usr/lib/cni/bridge").exists(), "containernetworking's"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from package.conftest import PLUGINS, PROGRAMS, ROOT, build, configure, run
+from package.conftest import MANAGERS, PLUGINS, PROGRAMS, ROOT, build, configure, run
 
 pytestmark = pytest.mark.xdist_group("package")  # the fixtures are made once
 DATA = "usr/share"
@@ -53,16 +53,22 @@ def test_plugins_are_where_cni_looks(staged):
         assert run(plugin, "--version").stdout.startswith(f"CNI {name} plugin ")
     for name in PROGRAMS:
         assert run(staged / "usr/sbin" / name, "--version").stdout.startswith("cnix-eni-node ")
+    for name in MANAGERS:
+        assert run(staged / "usr/sbin" / name, "--version").stdout.startswith(f"{name} ")
+        unit = (staged / "usr/lib/systemd/system" / f"{name}.service").read_text()
+        assert unit == (ROOT / "packaging/systemd/cnix-ipamd.service").read_text()
 
 
 def test_documents(staged):
     documents = staged / DATA / "doc/cnix-plugins"
-    for package in ("cnix-plugins", "cnix-dev"):
+    for package in ("cnix-plugins", "cnix-ipamd", "cnix-dev"):
         text = (staged / DATA / "doc" / package / "copyright").read_text()
         licence = "\n".join(line[1:].replace(".", "", 1) if line == " ." else line[1:] for line in text.splitlines())
         assert (ROOT / "LICENSE").read_text().strip() in licence
     assert {path.name for path in (documents / "examples").iterdir()} == {f"{name}.conflist" for name in PLUGINS}
     assert {path.name for path in (documents / "licenses").iterdir()} == {"Apache-2.0", "GPL-3", "LGPL-2.1", "LGPL-3"}
+    assert {path.name for path in (staged / DATA / "doc/cnix-ipamd/licenses").iterdir()} == {"LGPL-2.1"}
+    assert {path.name for path in (staged / DATA / "doc/cnix-ipamd/examples").iterdir()} == {"ipamd.toml"}
 
 
 def test_manual_pages(staged):
@@ -85,6 +91,11 @@ def test_copyright_names_every_library_that_is_linked(built):
         for library in libraries if plugin in (*PLUGINS, *PROGRAMS) else ():
             if library not in ("libatomic", "librt", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
                 linked.setdefault(re.sub("libabsl_.*", "libabsl_*", library), set()).add(plugin)
+    # The managers are linked with Debian's packages, but for what is built here.
+    text = (ROOT / "packaging/debian/cnix-ipamd.copyright").read_text()
+    for manager in MANAGERS:
+        static = set(re.findall(r"(lib[\w.-]+?)\.a\b", link_lines(built())[manager])) - {"libcnix_ipamd_parts", "libcnix_grpc_messages"}
+        assert set(re.findall(r"^Files: (lib.+)\.a$", text, re.MULTILINE)) == static
     assert named == linked and {"libnl-3", "libnettle", "libgrpc++_unsecure", "libabsl_*"} <= set(linked)
 
 
