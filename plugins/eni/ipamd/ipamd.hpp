@@ -22,7 +22,7 @@ namespace cnix::eni {
 ///     int main(int argc, char** argv) { return manager::main("cnix-ipamd", argc, argv); }
 template <provider_policy Provider, node_nat_policy Nat, netlink_backend Netlink> class ipamd {
   public:
-    /// Exit status: 0, also after SIGTERM; 1 for settings that are wrong or a status that cannot be had.
+    /// The program. Returns its exit status; ipamd::run().
     static int main(std::string_view name, int argc, char** argv) {
         cnix::ipamd::program const what{.name = name, .changes = Provider::changes};
         return cnix::ipamd::run(what, {argv + std::min(argc, 1), argv + argc}, cloud, kernel());

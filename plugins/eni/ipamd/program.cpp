@@ -31,6 +31,9 @@ int run(program const& what, std::vector<std::string> const& arguments, make_clo
         for (auto const& one : line.warnings) log_warn(one);
         service{what, std::move(line), std::move(cloud), std::move(kernel)}.run();
         return 0;
+    } catch (settings_error const& e) {
+        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), e.what());
+        return 2; // a service manager need not try again
     } catch (std::exception const& e) {
         std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), e.what());
         return 1;

@@ -55,7 +55,7 @@ struct kernel_port {
 using make_cloud = std::function<cloud_port(provider_settings)>;
 
 /// The whole program: reads the settings, and serves until SIGTERM or SIGINT, or does what else is asked for. Returns the exit
-/// status.
+/// status: 0, also after SIGTERM; 2 for settings that are wrong; 1 for what else fails.
 int run(program const&, std::vector<std::string> const& arguments, make_cloud, kernel_port);
 
 } // namespace cnix::ipamd
