@@ -74,8 +74,8 @@ constexpr metric table[] = {
      "Pods that were gone without a DEL, and whose addresses were taken back."},
     {"cnix_ipamd_repair_failures_total", kind::counter, "", "Comparisons of the node that failed."},
     {"cnix_ipamd_repairs_total", kind::counter, "what",
-     "What others had removed from the node, and was put back: rule, route, snat, connmark, interface or "
-     "other."},
+     "What others had removed from the node, and was put back: rule, route, snat, connmark, interface, "
+     "sysctl or other."},
     {"cnix_ipamd_spool_replayed_total", kind::counter, "",
      "Releases that the plugin had left, and were done."},
     {"cnix_ipamd_spooled_releases", kind::gauge, "", "Releases that wait there."},
