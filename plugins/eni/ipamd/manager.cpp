@@ -217,14 +217,16 @@ void manager::observe(time_point now) {
 
 /// Calls who is to be answered, when everything is as it is to be.
 void manager::deliver() {
-    if (delivering_) return;
-    delivering_ = true;
+    if (std::exchange(delivering_, true)) return;
+    struct ending {
+        bool& of;
+        ~ending() { of = false; }
+    } const whatever_is_thrown{delivering_};
     while (!answers_.empty()) {
         auto const next = std::move(answers_.front());
         answers_.pop_front();
         next();
     }
-    delivering_ = false;
 }
 
 void manager::refuse(std::uint64_t request, add_done& done, refusal why, std::string text) {

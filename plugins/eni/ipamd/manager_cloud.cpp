@@ -85,7 +85,9 @@ reconciled manager::take(cloud_node const& shown, time_point now) {
     return found;
 }
 
+/// Nothing while an action may still change it.
 void manager::forget_old(time_point now) {
+    if (under_way_) return;
     auto const is_old = [&](auto const& one) { return now - one.second >= remembers_changes; };
     std::erase_if(given_up_, is_old);
     std::erase_if(brought_, is_old);

@@ -84,6 +84,12 @@ void manager::answer(unsaved_add& one) {
         return refuse(one.request, one.done, refusal::lost,
                       "the pod has " + text_of(one.given) +
                           " already, which no ENI of the node shows any more; delete the pod");
+    // A writer was killed between two network cards' files, or one of them is lost.
+    if (auto const all = std::max(one.given.pod.interfaces, 1);
+        one.given.holdings.size() < static_cast<std::size_t>(all))
+        return refuse(one.request, one.done, refusal::lost,
+                      "the pod has " + text_of(one.given) + " already, but is to have interfaces of " +
+                          std::to_string(all) + " network cards; delete the pod");
     for (eni::holding const& part : one.given.holdings) outcome.nics.push_back(*store_.interface(part.eni));
     outcome.assignment = std::move(one.given);
     outcome.fresh = one.fresh;

@@ -298,3 +298,18 @@ TEST_CASE("a snapshot says who has what, since when, and what cools") {
     CHECK(seen.counters.commits == 3);
     CHECK(one.pool.look(one.now, false).enis[0].addresses.empty());
 }
+
+TEST_CASE("what was written of one network card only is nobody's until its pod is deleted") {
+    node one{{.multi_nic = true, .changes = false}, std::nullopt};
+    eni::wanted const each{.each_card = true};
+    one.there.node.enis = {eni_of(0, {"10.0.0.16", "10.0.0.17"}), eni_of(0, {"10.1.0.16"}, 1)};
+    one.pool.restore({{{key("a"), {"default", "a", 2}, one.now - 1h, {{"", {ip("10.0.0.16")}}}}}, {}},
+                     one.now);
+    one.start();
+    CHECK(one.add("a", 0s, each) ==
+          "lost: the pod has 10.0.0.16 already, but is to have interfaces of 2 network cards; "
+          "delete the pod");
+    CHECK(one.remove("a") == "10.0.0.16");
+    CHECK(one.add("a", 0s, each) == "10.0.0.17 10.1.0.16");
+    CHECK(one.add("a", 0s, each) == "10.0.0.17 10.1.0.16");
+}
