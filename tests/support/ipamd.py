@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .cni import Node
 from .fake_cloud.lab import LabCloud
+from .namespace import unique
 
 
 class Ipamd:
@@ -17,7 +18,7 @@ class Ipamd:
 
     def __init__(self, node: Node, cloud: LabCloud, program: str = "cnix-ipamd", **settings):
         self.node, self.cloud, self.program = node, cloud, program
-        self.directory = node.directory / "ipamd"
+        self.directory = node.directory / unique("ipamd")
         self.directory.mkdir()
         self.socket = self.directory / "ipamd.sock"
         self.checkpoint = self.directory / "ipam.json"

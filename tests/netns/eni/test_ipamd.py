@@ -238,10 +238,7 @@ def test_it_listens_where_it_should(managed):
     """0660, a directory of 0755; a second daemon is refused and does the first no harm."""
     daemon = managed.daemon(warm_ip_target=1).start()
     assert daemon.socket.stat().st_mode & 0o777 == 0o660
-    second = Ipamd.__new__(Ipamd)
-    second.__dict__ |= daemon.__dict__ | {"process": None, "log_file": daemon.directory / "second"}
-    second.settings = daemon.settings | {"backing-store": daemon.directory / "other.json"}
-    second.start(ready=False)
+    second = managed.node.own(Ipamd(managed.node, managed.cloud, socket=daemon.socket)).start(ready=False)
     assert "another daemon" in second.wait("STATUS=")
     second.stop()
     managed.attach().delete()
@@ -496,10 +493,7 @@ def test_a_pool_too_large_shrinks(managed):
 def test_another_checkpoint_owner_is_refused(managed):
     """Of two daemons with one checkpoint the second waits, and says for whom."""
     daemon = managed.daemon(warm_ip_target=1).start()
-    second = Ipamd.__new__(Ipamd)
-    second.__dict__ |= daemon.__dict__ | {"process": None, "log_file": daemon.directory / "second"}
-    second.settings = daemon.settings | {"socket": daemon.directory / "other.sock"}
-    second.start(ready=False)
+    second = managed.node.own(Ipamd(managed.node, managed.cloud, backing_store=daemon.checkpoint)).start(ready=False)
     assert "ipam.json.lock" in second.wait("STATUS=")
     second.stop()
     managed.attach().delete()
