@@ -76,6 +76,7 @@ if(managers)
     PACKAGE_SECTION net
     PACKAGE_SHLIBDEPS ON
     PACKAGE_DEPENDS "nftables"
+    PACKAGE_RECOMMENDS "ca-certificates"
     PACKAGE_SUGGESTS "cnix-plugins"
     DESCRIPTION "manager of a node's addresses of ENIs for pods
 A daemon for nodes in the cloud whose pods have addresses of the node's
