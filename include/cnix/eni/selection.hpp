@@ -29,6 +29,7 @@ enum class preference {
     packed        ///< of prefixes, then of ENIs, that are in use already: so that others can be given up
 };
 
+/// Those of which an address is wanted, IPv4 first.
 inline std::vector<net::family> families(wanted const& what) {
     std::vector<net::family> all;
     if (what.ipv4) all.push_back(net::family::ipv4);
