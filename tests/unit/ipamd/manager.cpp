@@ -248,3 +248,51 @@ TEST_CASE("answers may call the manager") {
     one.settle();
     CHECK(second == "10.0.0.16");
 }
+
+TEST_CASE("a commit that fails takes back what its adds got, and its removals stand") {
+    node one;
+    one.start();
+    one.add("old");
+    one.disk_error = "No space left on device";
+    one.ask("a", 60s);
+    one.ask("a", 60s);
+    std::string removed;
+    one.pool.remove(key("old"), one.now, [&](remove_outcome got) {
+        removed = node::addresses(got.assignment) + ", " + got.unsaved;
+    });
+    one.write();
+    CHECK(one.answers.size() == 3);
+    CHECK(one.answer("a") ==
+          "unsaved: the checkpoint could not be written, so no address was assigned: No space left on "
+          "device");
+    CHECK(removed == "10.0.0.16, No space left on device");
+    CHECK(one.count() == eni::address_counts{18, 0, 1}); // nothing but the removed one cools
+    CHECK(one.pool.look(one.now).disk_error == "No space left on device");
+    CHECK_FALSE(one.write()); // nobody waits: not again at once
+    CHECK(one.add("b").starts_with("unsaved: "));
+    one.disk_error.clear();
+    CHECK(one.pool.next_event(one.now) <= one.now + manager::round);
+    one.pass(manager::round);
+    CHECK(one.write()); // the disk is set right though nobody asks
+    CHECK(one.disk.at(0).assignments.empty());
+    CHECK(one.pool.look(one.now).disk_error == "");
+    CHECK(one.add("a") == "10.0.0.17");
+}
+
+TEST_CASE("a burst of 250 is written with as many writes as fit in its time") {
+    node one{{.targets = {.warm_prefix = 16}, .prefixes = true}, instance_limits{1, 20, 20, true, {1}}};
+    one.start();
+    // A write takes as long as 50 requests.
+    std::optional<commit> writing;
+    int writes = 0;
+    for (int i = 0; i < 250; ++i) {
+        one.ask(std::to_string(i), 60s);
+        if (writing && i % 50 == 49)
+            one.pool.committed(std::exchange(writing, std::nullopt)->ticket, one.now);
+        if (!writing && (writing = one.pool.begin_commit(one.now))) ++writes;
+    }
+    CHECK(writes == 6);
+    CHECK(one.answers.size() == 200);
+    one.pool.committed(writing->ticket, one.now);
+    CHECK(one.answers.size() >= 249);
+}

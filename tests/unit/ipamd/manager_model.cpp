@@ -74,6 +74,10 @@ class world {
             CHECK(known == has);
         }
         CHECK(pool_->store().known().size() == there_.node.enis.size());
+        std::map<eni::pod_key, std::set<net::address>> kept;
+        for (auto const& one : disk_.assignments) kept.emplace(one.key, addresses(one));
+        CHECK(kept.size() == pool_->store().assignments().size());
+        for (auto const& [key, one] : pool_->store().assignments()) CHECK(kept[key] == addresses(one));
         std::set<std::string> holders;
         for (auto const& [key, one] : pool_->store().assignments()) holders.insert(key.container);
         for (auto const& [who, has] : pods_) CHECK(holders.contains(who));
