@@ -12,6 +12,7 @@
 #include <boost/hana/type.hpp>
 
 #include <future>
+#include <malloc.h>
 #include <set>
 #include <string>
 #include <utility>
@@ -271,6 +272,8 @@ typename Ipam::lease ask(Ipam& ipam, settings<Ipam> const& ipam_settings, Link& 
                          settings<Link> const& link_settings, auto& pod, cni::attachment const& attachment,
                          cni::rollback& undo) {
     if constexpr (is_waiting<Ipam> && has::link_prepares<Link>) {
+        // A heap of its own would cost the thread more than all that it takes from it.
+        ::mallopt(M_ARENA_MAX, 1);
         cni::rollback::apart of_link{undo};
         auto preparing = std::async([&] { link.prepare(attachment, link_settings, pod, of_link.steps); });
         auto lease = ipam.add(attachment, ipam_settings, undo);
