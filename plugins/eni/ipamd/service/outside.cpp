@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <future>
+#include <stdexcept>
 
 namespace cnix::ipamd {
 namespace {
@@ -138,7 +139,7 @@ void service::show() {
             "metrics", keys.metrics,
             [this](std::string_view path) -> std::optional<http_reply> {
                 if (path != "/metrics") return std::nullopt;
-                auto const now = look_from_outside(false);
+                auto const now = look_from_outside(true); // addresses are counted by prefix
                 return http_reply{std::string{metrics::content_type},
                                   metrics_.text(now.pool ? &*now.pool : nullptr)};
             },
@@ -148,6 +149,7 @@ void service::show() {
             "introspection", keys.introspection,
             [this](std::string_view path) {
                 auto const now = look_from_outside(true);
+                if (!now.pool) throw std::runtime_error{"the loop did not answer within 2 s"};
                 return introspect(path, now.in_force, now.pool ? &*now.pool : nullptr, now.daemon);
             },
             complain);
