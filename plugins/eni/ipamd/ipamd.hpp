@@ -62,11 +62,10 @@ template <provider_policy Provider, node_nat_policy Nat, netlink_backend Netlink
                         Netlink host;
                         return cnix::ipamd::repair_pods(host, pods, hold);
                     },
-                .interfaces =
+                .traces =
                     [] {
-                        std::set<std::string, std::less<>> names;
-                        for (auto& one : Netlink{}.links()) names.insert(std::move(one.name));
-                        return names;
+                        Netlink host;
+                        return cnix::ipamd::traces_of_pods(host);
                     }};
     }
 

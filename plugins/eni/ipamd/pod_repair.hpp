@@ -39,6 +39,34 @@ inline std::optional<std::string> host_end_of(eni::assignment const& one, std::s
     return std::string{eni::host_end_name(prefix, pod, {*network, *container, *name}, interface).view()};
 }
 
+/// What of the node tells that a pod is there.
+struct pod_traces {
+    std::set<std::string, std::less<>> interfaces{}; ///< their names
+    std::set<net::address> routed{};                 ///< addresses that have a route of their own out of one
+};
+
+template <netlink_backend Netlink> pod_traces traces_of_pods(Netlink& host) {
+    pod_traces all;
+    for (auto& link : host.links()) all.interfaces.insert(std::move(link.name));
+    for (auto const family : {net::family::ipv4, net::family::ipv6})
+        for (auto const& route : host.routes(family))
+            if (route.table == eni::main_table && route.dst.length() == net::bits(family))
+                all.routed.insert(route.dst.address());
+    return all;
+}
+
+/// Whether the pod may be there: its host end is, or a route to an address of it. The kernel removes a route with its interface,
+/// so one that is there leads to somebody, whatever `prefix` the plugin was told when it named the host end.
+inline bool may_live(eni::assignment const& one, pod_traces const& traces, std::string_view prefix) {
+    for (std::size_t i = 0; i < one.holdings.size(); ++i) {
+        auto const name = host_end_of(one, i, prefix);
+        if (!name || traces.interfaces.contains(*name)) return true;
+        for (net::address const& address : one.holdings[i].addresses)
+            if (traces.routed.contains(address)) return true;
+    }
+    return false;
+}
+
 /// Puts back what others took away of the node's side of pods: the route to an address, and its rules. Returns what was
 /// missing. Pods whose host end is not there are passed over: they are in the making, or gone.
 ///

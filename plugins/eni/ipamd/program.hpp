@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -47,8 +46,7 @@ struct kernel_port {
     std::function<findings(std::vector<placed_interface> const&,
                            std::function<std::shared_ptr<void>(eni::pod_key const&)> const& hold)>
         repair_pods{};
-    /// The names of the node's interfaces.
-    std::function<std::set<std::string, std::less<>>()> interfaces{};
+    std::function<pod_traces()> traces{};
 };
 
 /// Makes the Provider. Called in the cloud's thread, and again after it has thrown.

@@ -94,3 +94,29 @@ TEST_CASE("a pod whose host end is not there gets nothing") {
     CHECK(one.repair().empty());
     CHECK(one.host.rules(net::family::ipv4) == before);
 }
+
+TEST_CASE("a pod may live whose host end or route is there") {
+    node one;
+    auto given = pod("nginx");
+    given.holdings = {{"eni-1", one.pods[0].addresses}};
+    auto const live = [&](std::string_view prefix) {
+        return ipamd::may_live(given, ipamd::traces_of_pods(one.host), prefix);
+    };
+    SUBCASE("as it should be") { CHECK(live("eni")); }
+    SUBCASE("others took its routes away") {
+        for (auto const& address : one.pods[0].addresses) eni::unroute_pod(one.host, address);
+        CHECK(live("eni"));
+    }
+    // Else the addresses of all pods would be given to others.
+    SUBCASE("the plugin was told another prefix") {
+        CHECK(live("blub"));
+        REQUIRE(one.host.delete_route(eni::pod_route(first, one.end)));
+        CHECK(live("blub"));
+    }
+    SUBCASE("it is gone") {
+        one.host.delete_link(one.end);
+        CHECK(!live("eni"));
+        given.key = {"_migrated-from-cri", "0123abcd", "unknown"};
+        CHECK(live("eni"));
+    }
+}

@@ -35,18 +35,18 @@ void service::repair(std::function<void(bool)> then) {
         [this, enis = manager_.store().interfaces(), config = line_.values.node, pods = placed()] {
             auto node = kernel_.repair_node(config, enis);
             auto found = kernel_.repair_pods(pods, [this](eni::pod_key const& key) { return hold(key); });
-            return std::tuple{enis, std::move(node), std::move(found), kernel_.interfaces()};
+            return std::tuple{enis, std::move(node), std::move(found), kernel_.traces()};
         },
         [this, then = std::move(then)](auto ended) {
             kernel_busy_ = false;
             next_repair_ = clock::now() + (kernel_changed_ ? std::chrono::seconds{1} : compares_each);
             bool worked = true;
             try {
-                auto const [enis, node, pods, interfaces] = ended.get();
+                auto const [enis, node, pods, traces] = ended.get();
                 tell_repaired("node", node.repaired);
                 tell_repaired("pods", pods);
                 settle_enis(enis, node.absent);
-                reclaim(interfaces);
+                reclaim(traces);
                 fine("node");
             } catch (std::exception const& e) {
                 worked = false;
@@ -88,13 +88,9 @@ void service::settle_enis(std::vector<eni::network_interface> const& seen,
     }
 }
 
-void service::reclaim(std::set<std::string, std::less<>> const& interfaces) {
+void service::reclaim(pod_traces const& traces) {
     auto const is_live = [&](eni::assignment const& one) {
-        for (std::size_t i = 0; i < one.holdings.size(); ++i) {
-            auto const name = host_end_of(one, i, line_.values.node.vethPrefix.view());
-            if (!name || interfaces.contains(*name)) return true;
-        }
-        return false;
+        return may_live(one, traces, line_.values.node.vethPrefix.view());
     };
     for (auto const& gone : manager_.drop_dead(is_live, now()))
         log_warn("took back " + addresses_of(gone) + ": its pod is gone, and nobody said so",

@@ -84,7 +84,7 @@ class service {
     void tell_repaired(std::string const& part, findings const& what);
     void settle_enis(std::vector<eni::network_interface> const& seen,
                      std::map<std::string, std::string> const& absent);
-    void reclaim(std::set<std::string, std::less<>> const& interfaces);
+    void reclaim(pod_traces const& traces);
     std::vector<placed_interface> placed() const;
     std::shared_ptr<void> hold(eni::pod_key const& key) const;
     void replay_spool(std::function<void()> then);
