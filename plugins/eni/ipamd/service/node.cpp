@@ -73,10 +73,10 @@ void service::tell_repaired(std::string const& part, findings const& what) {
 void service::settle_enis(std::vector<eni::network_interface> const& seen,
                           std::map<std::string, std::string> const& absent) {
     auto const time = clock::now();
+    std::erase_if(absent_since_, [&](auto const& one) { return !absent.contains(one.first); });
     for (auto const& one : seen) {
         auto const missing = absent.find(one.id);
         if (missing == absent.end()) {
-            absent_since_.erase(one.id);
             manager_.set_up(one.id, now());
             continue;
         }
@@ -86,6 +86,13 @@ void service::settle_enis(std::vector<eni::network_interface> const& seen,
         else
             next_repair_ = std::min(next_repair_, time + 200ms);
     }
+}
+
+/// Whether an ENI's network is to be set up now: not after a failure, and not of one that was looked for just now.
+bool service::has_new_eni() const {
+    return !faults_.contains("node") && std::ranges::any_of(manager_.to_set_up(), [&](auto const& one) {
+        return !absent_since_.contains(one.id);
+    });
 }
 
 void service::reclaim(pod_traces const& traces) {

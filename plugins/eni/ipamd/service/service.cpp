@@ -225,8 +225,7 @@ void service::pump() {
         for (auto const& one : servers_) one->health_changed();
     use_cloud();
     auto const time = clock::now();
-    if (!kernel_busy_ && (time >= next_repair_ || (!manager_.to_set_up().empty() && absent_since_.empty())))
-        repair([](bool) {});
+    if (!kernel_busy_ && (time >= next_repair_ || has_new_eni())) repair([](bool) {});
     if (time >= next_replay_) {
         next_replay_ = clock::time_point::max();
         replay_spool([] {});

@@ -84,6 +84,7 @@ class service {
     void tell_repaired(std::string const& part, findings const& what);
     void settle_enis(std::vector<eni::network_interface> const& seen,
                      std::map<std::string, std::string> const& absent);
+    bool has_new_eni() const;
     void reclaim(pod_traces const& traces);
     std::vector<placed_interface> placed() const;
     std::shared_ptr<void> hold(eni::pod_key const& key) const;
