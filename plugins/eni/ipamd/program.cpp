@@ -3,6 +3,7 @@
 #include <ipamd/service/service.hpp>
 #include <ipamd/status.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -27,6 +28,8 @@ int run(program const& what, std::vector<std::string> const& arguments, make_clo
         case command_line::verb::serve:
             break;
         }
+        // A reader of the log that has gone, or a peer of libcurl's TLS, ends nothing.
+        std::signal(SIGPIPE, SIG_IGN);
         start_log(line.values);
         for (auto const& one : line.warnings) log_warn(one);
         service{what, std::move(line), std::move(cloud), std::move(kernel)}.run();

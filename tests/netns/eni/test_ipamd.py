@@ -1,6 +1,7 @@
 """cnix-ipamd with `eni`, and a cloud in which what EC2 attaches and assigns is there, on the wire and in the metadata."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -303,6 +304,19 @@ def test_health(managed):
     *known, other = calls(managed.node, "v1_20", f"unix://{daemon.socket}", *asked)
     assert [one["reply"] for one in known] == [{"status": 1}] * 3 and other["code"] == "NOT_FOUND"
     managed.pod(cniVersion="1.1.0").run("STATUS").success()
+
+
+def test_a_log_that_nobody_reads_any_more(managed):
+    """Whoever collects its log may end before it does."""
+    daemon = managed.daemon(warm_ip_target=1)
+    os.mkfifo(daemon.log_file)
+    reader = os.open(daemon.log_file, os.O_RDONLY | os.O_NONBLOCK)
+    daemon.start()
+    os.close(reader)
+    daemon.log_file = daemon.directory / "no-log"
+    daemon.log_file.touch()
+    managed.attach().delete()
+    daemon.stop()
 
 
 @pytest.mark.slow
