@@ -36,11 +36,14 @@ bool went_away(nlmsghdr const& message) {
     }
 }
 
+/// How much is read at once: in a storm of changes the others' turn comes, too.
+constexpr int most_reads = 64;
+
 /// Whether any message is of the kind; a lost one (ENOBUFS) may have been.
 template <class Kind> bool read(int socket, Kind kind) {
     bool found = false;
     alignas(nlmsghdr) std::array<char, 32 * 1024> buffer;
-    for (;;) {
+    for (int i = 0; i < most_reads; ++i) {
         auto size = ::recv(socket, buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == EINTR) continue;
         if (size < 0 && errno == ENOBUFS) {
@@ -53,6 +56,7 @@ template <class Kind> bool read(int socket, Kind kind) {
              one = NLMSG_NEXT(one, left))
             found |= kind(*one);
     }
+    return found;
 }
 
 } // namespace

@@ -418,7 +418,11 @@ void manager::failed(action const& one, cloud_error const& why, time_point now) 
         if (one.does == action::what::attach) full_until_ = now + pause;
         look_at_ = now;
     } else if (why.kind() != trouble::stopped) {
-        if (why.kind() == trouble::not_found) look_at_ = now;
+        if (why.kind() == trouble::not_found) {
+            look_at_ = now;
+            // It is gone, though it has come so shortly ago that the metadata were not believed.
+            if (record != enis_.end()) record->second.attached.reset();
+        }
         back_off(now, std::chrono::seconds{why.kind() == trouble::unauthorized ? 30 : 1});
     }
     // What was certainly not done is seen again at the next look; of all else the cloud may show the old state for a while.

@@ -28,6 +28,7 @@ int run(program const& what, std::vector<std::string> const& arguments, make_clo
         case command_line::verb::serve:
             break;
         }
+        std::signal(SIGHUP, SIG_IGN); // until the service hears of it
         // A reader of the log that has gone, or a peer of libcurl's TLS, ends nothing.
         std::signal(SIGPIPE, SIG_IGN);
         start_log(line.values);

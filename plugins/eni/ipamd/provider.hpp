@@ -128,8 +128,10 @@ struct provider_settings {
     std::vector<std::pair<std::string, std::string>> tags{}; ///< further ones for new ENIs
     bool ipv4 = true;
     bool ipv6 = false;
-    bool manage_untagged = true;  ///< whether ENIs without this instance's tag are used
-    bool multi_nic = false;       ///< whether ENIs of other network cards than 0 are used
+    bool manage_untagged = true; ///< whether ENIs without this instance's tag are used
+    bool multi_nic = false;      ///< whether ENIs of other network cards than 0 are used
+    /// What pods have already. While EC2 is away, an ENI with one of these is taken for one that is managed.
+    std::vector<net::address> in_use{};
     bool subnet_discovery = true; ///< whether new ENIs may be in other subnets than the primary one's
     std::chrono::milliseconds http_timeout{10'000};    ///< of one EC2 or STS call
     std::chrono::milliseconds imds_timeout{2'000};     ///< of one metadata request

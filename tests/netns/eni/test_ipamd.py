@@ -206,6 +206,46 @@ def test_sigterm_ends_it_whatever_the_cloud_does(managed):
     assert not daemon.socket.exists()
 
 
+def test_a_restart_while_ec2_is_away(managed):
+    """Pods come and go by what the metadata and the checkpoint tell."""
+    daemon = managed.daemon(warm_ip_target=3).start()
+    pod = managed.attach()
+    daemon.stop()
+    managed.cloud.away("ec2")
+    daemon.start()
+    other = managed.attach("other")
+    assert other.address != pod.address and daemon.stored() == {one.pod.container: one.address for one in (pod, other)}
+    managed.cloud.back()
+    for one in (pod, other):
+        one.check()
+        one.delete()
+    daemon.stop()
+
+
+def test_a_socket_that_somebody_removes_is_made_again(managed):
+    daemon = managed.daemon(warm_ip_target=3).start()
+    pod = managed.attach()
+    daemon.socket.unlink()
+    managed.node.ip(f"rule del to {pod.address} priority 512")  # so that it looks around at once
+    wait_until(daemon.socket.exists, daemon)
+    assert "removed by somebody" in daemon.log
+    managed.attach("other").delete()
+    pod.delete()
+    daemon.stop()
+
+
+def test_sigterm_ends_it_while_a_program_hangs(managed):
+    daemon = managed.daemon(warm_ip_target=1)
+    hangs = daemon.directory / "bin" / "nft"
+    hangs.parent.mkdir()
+    hangs.write_text(f"#!/bin/sh\n: > {daemon.directory}/started\nwhile kill -0 $PPID 2> /dev/null; do sleep 0.1; done\n")
+    hangs.chmod(0o755)
+    daemon.environment["PATH"] = f"{hangs.parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    daemon.start(ready=False)
+    wait_until((daemon.directory / "started").exists, daemon)
+    daemon.stop(timeout=10)
+
+
 def test_a_full_disk_fails_the_add_and_changes_nothing(managed):
     daemon = managed.daemon(warm_ip_target=3)
     small = managed.node.directory / "small"

@@ -100,6 +100,13 @@ void ec2::learn(cloud_eni& eni, reply::interface const& from, std::string const&
     if (settings_.ipv6) eni.nic.cidrs.insert(eni.nic.cidrs.end(), from.ipv6.begin(), from.ipv6.end());
 }
 
+bool ec2::is_of_pods(cloud_eni const& eni) const {
+    return std::ranges::any_of(settings_.in_use, [&](net::address const& one) {
+        return std::ranges::any_of(eni.nic.cidrs,
+                                   [&](net::prefix const& cidr) { return cidr.contains(one); });
+    });
+}
+
 void ec2::ask_ec2(cloud_node& now, bool verify, std::stop_token const& stop) {
     std::vector<std::string> ids, asked;
     for (auto const& eni : now.enis) {
@@ -114,9 +121,16 @@ void ec2::ask_ec2(cloud_node& now, bool verify, std::stop_token const& stop) {
         } catch (cloud_error const& e) {
             bool const away = e.kind() == trouble::throttled || e.kind() == trouble::unavailable ||
                               e.kind() == trouble::nonsense;
-            if (verify || !away || !told_.contains(now.enis.front().nic.id)) throw;
-            note(std::string{"ENIs that are new are passed over until EC2 tells of them: "} + e.what());
-            std::erase_if(now.enis, [&](auto const& one) { return !told_.contains(one.nic.id); });
+            bool const restarted = told_.empty() && !settings_.in_use.empty();
+            if (verify || !away || (!restarted && !told_.contains(now.enis.front().nic.id))) throw;
+            note((restarted ? "only the primary ENI, and those that pods have addresses of, are used until "
+                              "EC2 tells of them: "
+                            : "ENIs that are new are passed over until EC2 tells of them: ") +
+                 std::string{e.what()});
+            auto const primary = now.enis.front().nic.id;
+            std::erase_if(now.enis, [&](cloud_eni const& one) {
+                return restarted ? one.nic.id != primary && !is_of_pods(one) : !told_.contains(one.nic.id);
+            });
             asked.clear();
         }
         std::set<std::string> gone{asked.begin(),
@@ -150,12 +164,13 @@ void ec2::ask_ec2(cloud_node& now, bool verify, std::stop_token const& stop) {
         require_consistent(now);
     }
     for (auto& eni : now.enis) {
-        auto const& known = told_.at(eni.nic.id);
-        eni.attachment_id = known.attachment_id;
-        eni.managed = known.managed;
-        eni.trunk = known.trunk;
-        eni.efa_only = known.efa_only;
-        eni.created = known.created;
+        auto const known = told_.find(eni.nic.id);
+        if (known == told_.end()) continue; // as one that EC2 knows nothing special of
+        eni.attachment_id = known->second.attachment_id;
+        eni.managed = known->second.managed;
+        eni.trunk = known->second.trunk;
+        eni.efa_only = known->second.efa_only;
+        eni.created = known->second.created;
     }
 }
 

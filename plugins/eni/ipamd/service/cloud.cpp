@@ -15,7 +15,7 @@ template <class Work, class Then> void service::ask_cloud(Work work, Then then) 
     work_on(
         cloud_, loop_,
         [this, work = std::move(work)] {
-            if (!port_) port_ = make_cloud_(provider_settings_of());
+            if (!port_) port_ = make_cloud_(provider_settings_);
             return work(*port_, stopping_.get_token());
         },
         [this, then = std::move(then)](auto ended) {

@@ -30,6 +30,7 @@ std::string_view subject_of(std::string_view finding) {
 void service::repair(std::function<void(bool)> then) {
     kernel_busy_ = true;
     kernel_changed_ = false;
+    bool const is_set_up = !ready_ || has_new_eni();
     work_on(
         kernel_thread_, loop_,
         [this, enis = manager_.store().interfaces(), config = line_.values.node, pods = placed()] {
@@ -37,14 +38,14 @@ void service::repair(std::function<void(bool)> then) {
             auto found = kernel_.repair_pods(pods, [this](eni::pod_key const& key) { return hold(key); });
             return std::tuple{enis, std::move(node), std::move(found), kernel_.traces()};
         },
-        [this, then = std::move(then)](auto ended) {
+        [this, is_set_up, then = std::move(then)](auto ended) {
             kernel_busy_ = false;
             next_repair_ = clock::now() + (kernel_changed_ ? std::chrono::seconds{1} : compares_each);
             bool worked = true;
             try {
                 auto const [enis, node, pods, traces] = ended.get();
-                tell_repaired("node", node.repaired);
-                tell_repaired("pods", pods);
+                tell_repaired("node", node.repaired, is_set_up);
+                tell_repaired("pods", pods, !ready_);
                 settle_enis(enis, node.absent);
                 reclaim(traces);
                 fine("node");
@@ -54,14 +55,15 @@ void service::repair(std::function<void(bool)> then) {
                 next_repair_ = clock::now() + 5s;
             }
             metrics_.compared(worked);
+            if (ready_) check_socket();
             then(worked);
             pump();
         });
 }
 
-void service::tell_repaired(std::string const& part, findings const& what) {
+void service::tell_repaired(std::string const& part, findings const& what, bool is_set_up) {
     for (auto const& one : what) {
-        if (!ready_) { // it is the set-up
+        if (is_set_up) {
             log_debug(part + ": " + one);
             continue;
         }
@@ -130,6 +132,7 @@ std::shared_ptr<void> service::hold(eni::pod_key const& key) const {
 }
 
 void service::replay_spool(std::function<void()> then) {
+    replaying_ = true;
     work_on(
         disk_, loop_,
         [this] {
@@ -140,6 +143,7 @@ void service::replay_spool(std::function<void()> then) {
             return std::tuple{replayed, left, std::move(unreadable)};
         },
         [this, then = std::move(then)](auto ended) {
+            replaying_ = false;
             try {
                 auto const [replayed, left, unreadable] = ended.get();
                 spooled_ = left;
@@ -148,7 +152,8 @@ void service::replay_spool(std::function<void()> then) {
                 if (replayed > 0)
                     log_info("released what plugins had left in the spool",
                              {{"count", std::to_string(replayed)}});
-                for (auto const& one : unreadable) log_warn(one);
+                for (auto const& one : unreadable)
+                    if (unreadable_.insert(one).second) log_warn(one);
                 fine("spool");
             } catch (std::exception const& e) {
                 fault("spool", e.what()); // nothing depends on it but those releases

@@ -117,11 +117,11 @@ struct service::view {
     settings in_force{};
 };
 
-service::view service::look_from_outside(bool addresses) {
+service::view service::look_from_outside() {
     auto const answered = std::make_shared<std::promise<view>>();
     auto answer = answered->get_future();
-    boost::asio::post(loop_, [this, answered, addresses] {
-        view seen{manager_.look(now(), addresses), {}, line_.values};
+    boost::asio::post(loop_, [this, answered] {
+        view seen{manager_.look(now()), {}, line_.values};
         seen.daemon = {std::string{program_.name}, CNIX_VERSION, wall_start_, ready_, {}, spooled_};
         for (auto const& [part, why] : faults_) seen.daemon.troubles.push_back(part + ": " + why);
         answered->set_value(std::move(seen));
@@ -139,7 +139,7 @@ void service::show() {
             "metrics", keys.metrics,
             [this](std::string_view path) -> std::optional<http_reply> {
                 if (path != "/metrics") return std::nullopt;
-                auto const now = look_from_outside(true); // addresses are counted by prefix
+                auto const now = look_from_outside();
                 return http_reply{std::string{metrics::content_type},
                                   metrics_.text(now.pool ? &*now.pool : nullptr)};
             },
@@ -148,9 +148,9 @@ void service::show() {
         introspection_server_.emplace(
             "introspection", keys.introspection,
             [this](std::string_view path) {
-                auto const now = look_from_outside(true);
+                auto const now = look_from_outside();
                 if (!now.pool) throw std::runtime_error{"the loop did not answer within 2 s"};
-                return introspect(path, now.in_force, now.pool ? &*now.pool : nullptr, now.daemon);
+                return introspect(path, now.in_force, &*now.pool, now.daemon);
             },
             complain);
 }

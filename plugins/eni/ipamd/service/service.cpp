@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace cnix::ipamd {
@@ -15,6 +16,7 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds settles{200};
 /// How long SIGTERM leaves to what is in flight. All of it must end within 2 s.
 constexpr std::chrono::milliseconds finishes_within{1000};
+constexpr std::chrono::milliseconds ends_within{1800};
 
 targets targets_of(settings const& from) {
     return {from.warm_eni_target,    from.warm_ip_target, from.minimum_ip_target,
@@ -31,6 +33,13 @@ pool_settings pool_settings_of(settings const& from, bool changes) {
     to.changes = changes && from.provisioning;
     to.set_up_first = true;
     return to;
+}
+
+/// What tells a file from another of its name. Nothing: there is none.
+std::optional<std::pair<dev_t, ino_t>> file_of(std::string const& path) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+    return std::pair{status.st_dev, status.st_ino};
 }
 
 /// Empty: none.
@@ -60,7 +69,7 @@ void service::run() {
     loop_.run();
 }
 
-provider_settings service::provider_settings_of() {
+provider_settings service::provider_settings_of(eni::state const& before) {
     settings const& from = line_.values;
     provider_settings to;
     to.imds_endpoint = from.imds_endpoint;
@@ -75,6 +84,9 @@ provider_settings service::provider_settings_of() {
     to.multi_nic = from.multi_nic;
     to.subnet_discovery = from.subnet_discovery;
     to.http_timeout = from.http_timeout;
+    for (auto const& one : before.assignments)
+        for (auto const& part : one.holdings)
+            to.in_use.insert(to.in_use.end(), part.addresses.begin(), part.addresses.end());
     to.note = [](std::string_view text) { log_warn(text); };
     to.called = [this](api_call const& call) {
         metrics_.called(call);
@@ -118,6 +130,7 @@ void service::open_checkpoint() {
             try {
                 auto [files, state] = opened.get();
                 manager_.restore(state, now());
+                provider_settings_ = provider_settings_of(state);
                 files_ = std::move(files);
                 writer_ = std::make_unique<checkpoint_writer>(
                     *files_, [this](checkpoint_writer::report const& ended) {
@@ -156,6 +169,8 @@ void service::listen() {
     }
     fine("server");
     starting_.succeeded();
+    socket_ = file_of(line_.values.socket);
+    if (ready_) return; // again
     ready_ = true;
     auto const took = clock::now() - steady_start_;
     metrics_.ready(true);
@@ -167,6 +182,20 @@ void service::listen() {
          {"took_ms", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())}});
     systemd_.ready("serves " + line_.values.socket);
     begin_routine();
+}
+
+/// A socket whose file somebody removed is listened at by nobody who looks for it.
+void service::check_socket() {
+    if (stopping_.stop_requested() || servers_.empty() || file_of(line_.values.socket) == socket_) return;
+    fault("server", "the socket " + line_.values.socket + " was removed by somebody; it is made again");
+    // The former goes first, since it removes the file that has the name by then.
+    work_on(
+        disk_, loop_,
+        [former = std::make_shared<std::vector<std::unique_ptr<rpc_server>>>(std::exchange(servers_, {}))] {
+            for (auto const& one : *former) one->stop(1s);
+            former->clear();
+        },
+        [this](auto) { listen(); });
 }
 
 std::unique_ptr<rpc_server> service::listen_tcp(rpc::endpoint const& at) {
@@ -218,8 +247,7 @@ void service::pump() {
             writer_->write(*std::move(work));
         }
     auto const& keys = manager_.settings();
-    bool const had_free =
-        has_free_.exchange(!manager_.store().why_none({keys.ipv4, keys.ipv6, false}, now()));
+    bool const had_free = has_free_.exchange(manager_.store().has({keys.ipv4, keys.ipv6, false}, now()));
     if (!ready_) return;
     if (had_free != has_free_)
         for (auto const& one : servers_) one->health_changed();
@@ -291,6 +319,7 @@ void service::stop(int signal) {
     starting_.cancel();
     ready_ = false;
     metrics_.ready(false);
+    stop_by_ = clock::now() + ends_within;
     manager_.stop(now());
     pump();
     // The loop goes on, for what is in flight is answered there.
@@ -303,6 +332,8 @@ void service::stop(int signal) {
     }};
 }
 
+bool service::is_idle() const { return !cloud_busy_ && !kernel_busy_ && !replaying_; }
+
 /// When nothing is in flight, and all is on the disk.
 void service::end() {
     if (is_writing_ || ended_) return;
@@ -310,9 +341,14 @@ void service::end() {
         is_writing_ = true;
         return writer_->write(*std::move(work));
     }
-    ended_ = true;
-    ending_.join();
+    if (ending_.joinable()) ending_.join();
     servers_.clear();
+    if (!is_idle()) {
+        if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
+        log_warn("ends while the cloud or a program of the node hangs: all that was answered is on the disk");
+        std::_Exit(0);
+    }
+    ended_ = true;
     metrics_server_.reset();
     introspection_server_.reset();
     boost::asio::post(cloud_, [this] { port_.reset(); });

@@ -48,7 +48,7 @@ class service {
     using clock = std::chrono::steady_clock;
 
     // service.cpp: start, signals, end
-    provider_settings provider_settings_of();
+    provider_settings provider_settings_of(eni::state const& before);
     time_point now() const;
     void fault(std::string const& part, std::string const& why);
     void fine(std::string const& part);
@@ -57,6 +57,7 @@ class service {
     void first_look();
     void first_set_up();
     void listen();
+    void check_socket();
     std::unique_ptr<rpc_server> listen_tcp(rpc::endpoint const& at);
     void begin_routine();
     void hear(boost::asio::posix::stream_descriptor& from, bool (kernel_events::*read)());
@@ -66,6 +67,7 @@ class service {
     void reload_settings();
     void stop(int signal);
     void end();
+    bool is_idle() const;
 
     // cloud.cpp
     template <class Work, class Then> void ask_cloud(Work work, Then then);
@@ -81,7 +83,7 @@ class service {
 
     // node.cpp: the kernel, and the spool
     void repair(std::function<void(bool)> then);
-    void tell_repaired(std::string const& part, findings const& what);
+    void tell_repaired(std::string const& part, findings const& what, bool is_set_up);
     void settle_enis(std::vector<eni::network_interface> const& seen,
                      std::map<std::string, std::string> const& absent);
     bool has_new_eni() const;
@@ -97,7 +99,7 @@ class service {
     void add(rpc::add_request const& request, caller const& from, respond<rpc::add_reply> answer);
     void remove(rpc::del_request const& request, respond<rpc::del_reply> answer);
     struct view;
-    view look_from_outside(bool addresses);
+    view look_from_outside();
     void show();
 
     program const program_;
@@ -142,14 +144,19 @@ class service {
 
     clock::time_point next_replay_{};
     std::size_t spooled_ = 0;
+    bool replaying_ = false;
+    std::set<std::string> unreadable_; ///< of the spool, told already
 
     std::vector<std::unique_ptr<rpc_server>> servers_;
     std::optional<http_server> metrics_server_, introspection_server_;
+    std::optional<std::pair<dev_t, ino_t>> socket_; ///< the file that the first server listens at
     std::thread ending_;
+    clock::time_point stop_by_{};
     bool stopped_ = false, ended_ = false;
 
     // The cloud thread's
     std::optional<cloud_port> port_;
+    provider_settings provider_settings_; ///< set before its first work
 
     // gRPC's threads', too
     std::mutex facts_mutex_;

@@ -40,13 +40,16 @@ inline std::string first_line(std::string_view complaint) {
     return text;
 }
 
+/// Of one that hangs: after it, it is killed. It may wait for a lock that others hold.
+constexpr inline std::chrono::seconds longest_program{60};
+
 /// What a program of a package printed. Throws cni::error if it cannot be found or fails, with the input and
 /// all of its complaint as details.
 inline std::string run_program(std::string const& package, std::string const& name,
                                std::vector<std::string> const& options, std::string_view input = {}) {
     std::vector arguments{find_program(name, package)};
     arguments.insert(arguments.end(), options.begin(), options.end());
-    auto outcome = sys::run({.arguments = arguments, .input = input});
+    auto outcome = sys::run({.arguments = arguments, .input = input, .limit = longest_program});
     if (outcome.success()) return std::move(outcome.out);
     throw cni::error{cni::code::internal,
                      "cnix: " + package + ": " + arguments.front() + " failed (" + outcome.ending() +
