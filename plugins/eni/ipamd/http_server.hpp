@@ -9,7 +9,7 @@
 
 namespace cnix::ipamd {
 
-struct http_reply {
+struct http_page {
     std::string type = "application/json"; ///< Content-Type
     std::string body{};
 };
@@ -22,7 +22,7 @@ class http_server {
   public:
     /// The reply for a path ("/metrics", without a query); nothing: 404. Called on the server's thread; what it throws is told to
     /// the caller as 500, and to `complain`.
-    using handler = std::function<std::optional<http_reply>(std::string_view path)>;
+    using handler = std::function<std::optional<http_page>(std::string_view path)>;
 
     static constexpr std::size_t most_connections = 256;
     static constexpr std::size_t longest_header = 8192; ///< bytes of the request line and all fields

@@ -170,9 +170,9 @@ std::string time_text(eni::time_point when) {
     return text + 'Z';
 }
 
-std::optional<http_reply> introspect(std::string_view path, settings const& in_force, snapshot const* pool,
-                                     daemon_view const& daemon) {
-    http_reply reply;
+std::optional<http_page> introspect(std::string_view path, settings const& in_force, snapshot const* pool,
+                                    daemon_view const& daemon) {
+    http_page reply;
     if (path == "/v1/enis") {
         reply.body = enis(pool);
     } else if (path == "/v1/eni-configs") {

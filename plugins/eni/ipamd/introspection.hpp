@@ -29,8 +29,8 @@ struct daemon_view {
 ///     /v1/networkutils-env-settings   /v1/ipamd-env-settings
 ///
 /// /v1/status is ours: all that there is, for `cnix-ipamd status`. Without a snapshot (null) the pool is empty.
-std::optional<http_reply> introspect(std::string_view path, settings const& in_force, snapshot const* pool,
-                                     daemon_view const& daemon);
+std::optional<http_page> introspect(std::string_view path, settings const& in_force, snapshot const* pool,
+                                    daemon_view const& daemon);
 
 /// As /v1/status has it: "2023-11-14T22:13:20Z", with a fraction if there is one.
 std::string time_text(eni::time_point when);

@@ -95,9 +95,9 @@ template <class Place> std::string ask(Place const& place, std::string_view requ
 
 bool has(std::string const& text, std::string_view part) { return text.find(part) != text.npos; }
 
-std::optional<http_reply> pages(std::string_view path) {
-    if (path == "/metrics") return http_reply{"text/plain; version=0.0.4", "up 1\n"};
-    if (path == "/big") return http_reply{"text/plain", std::string(64 << 20, 'x')};
+std::optional<http_page> pages(std::string_view path) {
+    if (path == "/metrics") return http_page{"text/plain; version=0.0.4", "up 1\n"};
+    if (path == "/big") return http_page{"text/plain", std::string(64 << 20, 'x')};
     if (path == "/broken") throw std::runtime_error{"it broke"};
     return std::nullopt;
 }

@@ -17,13 +17,15 @@ net::address const second = *net::address::parse("fd00::55");
 
 /// A node with the host end of a pod that has two addresses of the second ENI.
 struct node {
+    struct reset {
+        reset() { backends::recording::reset(); }
+    } const fresh{}; // before the host's handle
     netlink host;
     cnix::netlink::index end = 0;
     std::vector<ipamd::placed_interface> pods{{pod("nginx").key, "enic440f455693", {first, second}, 3}};
     bool busy = false;
 
     node() {
-        backends::recording::reset();
         host.add_veth({.host = {*net::interface_name::parse("enic440f455693")},
                        .peer = {*net::interface_name::parse("peer")}});
         end = host.find_link(*net::interface_name::parse("enic440f455693"))->index;

@@ -133,7 +133,7 @@ TEST_CASE_FIXTURE(fixture, "no answer") {
 TEST_CASE_FIXTURE(fixture, "what answers there is another program") {
     std::string body = R"({"AvailableCommands":["/v1/enis"]})"; // upstream's
     server.emplace(
-        "it", in_force.introspection, [&](std::string_view) { return http_reply{"text/plain", body}; },
+        "it", in_force.introspection, [&](std::string_view) { return http_page{"text/plain", body}; },
         [](std::string const&) {});
     for (std::string const& other :
          {body, std::string{"<html>"}, std::string{}, std::string{"[]"}, std::string(1 << 20, '[')}) {
@@ -144,7 +144,7 @@ TEST_CASE_FIXTURE(fixture, "what answers there is another program") {
     CHECK(has(status_text(R"({"program":1,"pool":[],"enis":{"a":1},"now":"x","quarantined":[3,null]})"),
               "not ready"));
     server.emplace(
-        "it", in_force.introspection, [](std::string_view) { return std::optional<http_reply>{}; },
+        "it", in_force.introspection, [](std::string_view) { return std::optional<http_page>{}; },
         [](std::string const&) {});
     CHECK(has(failure(), "it replied 404"));
 }

@@ -137,11 +137,11 @@ void service::show() {
     if (keys.serve_metrics)
         metrics_server_.emplace(
             "metrics", keys.metrics,
-            [this](std::string_view path) -> std::optional<http_reply> {
+            [this](std::string_view path) -> std::optional<http_page> {
                 if (path != "/metrics") return std::nullopt;
                 auto const now = look_from_outside();
-                return http_reply{std::string{metrics::content_type},
-                                  metrics_.text(now.pool ? &*now.pool : nullptr)};
+                return http_page{std::string{metrics::content_type},
+                                 metrics_.text(now.pool ? &*now.pool : nullptr)};
             },
             complain);
     if (keys.serve_introspection)
