@@ -1,4 +1,4 @@
-"""cnix-ipamd, the node's address manager, in a node's namespace."""
+"""cnix-ipamd, the node's address manager, in a node's namespace, and a node with it."""
 
 import http.client
 import json
@@ -6,9 +6,15 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .cni import Node
+import pytest
+
+from .cni import Attachment, Node
+from .eni_lab import EniLab
 from .fake_cloud.lab import LabCloud
 from .namespace import unique
 
@@ -106,3 +112,58 @@ class Ipamd:
             connection.request("GET", path)
             return connection.getresponse().read().decode()
         return self.node.inside(ask)
+
+
+@dataclass
+class Managed:
+    """A node whose addresses cnix-ipamd manages. The cloud is as it is made; the daemon is started by the test."""
+
+    node: Node
+    lab: EniLab
+    cloud: LabCloud
+    daemons: list = field(default_factory=list)
+
+    def daemon(self, program: str = "cnix-ipamd", **settings) -> Ipamd:
+        if program not in self.node.plugins:
+            pytest.skip(f"{program} is not built: cnix was configured without its libraries")
+        self.daemons.append(self.node.own(Ipamd(self.node, self.cloud, program, **settings)))
+        return self.daemons[-1]
+
+    def config(self, **keys) -> dict:
+        daemon = self.daemons[-1]
+        ipam = {"endpoint": f"unix://{daemon.socket}", "spool": str(daemon.spool)} | keys.pop("ipam", {})
+        return {"cniVersion": "1.0.0", "name": "aws-cni", "type": "eni", "ipam": ipam} | keys
+
+    def pod(self, name: str = "nginx", **keys) -> Attachment:
+        args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u"
+        return Attachment(self.node, self.config(**keys), self.node.pod(), plugin="eni", args=args)
+
+    def attach(self, name: str = "nginx", **keys) -> Attachment:
+        pod = self.pod(name, **keys)
+        pod.add()
+        return pod
+
+    def attach_all(self, count: int) -> list[Attachment]:
+        pods = [self.pod(f"pod-{number}") for number in range(count)]
+        with ThreadPoolExecutor(min(count, 64)) as each:
+            list(each.map(lambda pod: pod.add(), pods))
+        return pods
+
+
+def managed_of(lab: EniLab, **options) -> Managed:
+    cloud = lab.node.own(LabCloud(lab, **options))
+    return Managed(lab.node, lab, cloud)
+
+
+def wait_until(condition, daemon: Ipamd, seconds: float = 30) -> None:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.1)):
+        if condition():
+            return
+        pause.wait(0.1)
+    raise AssertionError("in vain:\n" + daemon.log)
+
+
+def fields(container: str = "c1", **more) -> dict:
+    return {"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "NetworkName": "aws-cni", "ContainerID": container,
+            "IfName": "eth0"} | more

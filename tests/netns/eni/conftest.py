@@ -9,6 +9,7 @@ import pytest
 
 from support.cni import Attachment, Node
 from support.eni_lab import GATEWAY6, EniLab, batch
+from support.ipamd import Managed, managed_of
 from support.ipamd_stub import Stub
 from support.namespace import Namespace
 
@@ -145,3 +146,23 @@ def daemon(node, lab, set_up) -> Daemon:
 def bare_daemon(node) -> Daemon:
     """Where nothing is wired to the node."""
     return node.own(Daemon(node, SimpleNamespace(enis=[])))
+
+
+@pytest.fixture
+def bare(node) -> EniLab:
+    """A lab whose node has its primary ENI only."""
+    return node.own(EniLab(node, 1))
+
+
+@pytest.fixture
+def managed(bare) -> Managed:
+    return managed_of(bare)
+
+
+@pytest.fixture
+def wide(node) -> Managed:
+    """Three ENIs with 90 addresses each, which nobody changes."""
+    lab = node.own(EniLab(node, 3))
+    for eni in lab.enis:
+        eni.assign(*(eni.address(host) for host in range(20, 110)))
+    return managed_of(lab)
