@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from support.cni import Attachment
-from support.eni_lab import EniLab
-from support.fake_cloud.lab import LabCloud
 from support.ipamd import Ipamd
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,33 +17,18 @@ METRICS, INTROSPECTION = 61678, 61679
 
 
 @pytest.fixture
-def managed(node):
-    """A node whose daemon serves metrics and introspection; gives what starts it."""
-    if "cnix-ipamd" not in node.plugins:
-        pytest.skip("cnix-ipamd is not built: cnix was configured without its libraries")
-    lab = node.own(EniLab(node, 1))
-    cloud = node.own(LabCloud(lab))
-
+def start(managed):
+    """Starts a daemon that serves metrics and introspection."""
     def start(prefix: tuple[str, ...] = (), **settings) -> Ipamd:
-        daemon = node.own(Ipamd(node, cloud, warm_ip_target=2, disable_metrics=None, disable_introspection=None, **settings))
-        return daemon.start(prefix=prefix)
+        return managed.daemon(warm_ip_target=2, disable_metrics=None, disable_introspection=None, **settings).start(prefix=prefix)
     return start
 
 
-def attach(daemon: Ipamd, name: str = "nginx") -> Attachment:
-    config = {"cniVersion": "1.0.0", "name": "aws-cni", "type": "eni",
-              "ipam": {"endpoint": f"unix://{daemon.socket}", "spool": str(daemon.spool)}}
-    args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u"
-    pod = Attachment(daemon.node, config, daemon.node.pod(), plugin="eni", args=args)
-    pod.add()
-    return pod
-
-
-def test_prometheus_reads_the_metrics(managed):
+def test_prometheus_reads_the_metrics(managed, start):
     """Its own parser, which is not ours: names, types and labels are those of the page."""
     parser = pytest.importorskip("prometheus_client.parser", reason="python3-prometheus-client is missing")
-    daemon = managed()
-    pod = attach(daemon)
+    daemon = start()
+    pod = managed.attach()
     families = {one.name: one for one in parser.text_string_to_metric_families(daemon.get("/metrics", METRICS))}
     page = (ROOT / "docs/ipamd.md").read_text().partition("<!-- table metrics -->")[2].partition("<!-- end -->")[0]
     documented = {name: (kind, set(re.findall(r"\w+", labels)))
@@ -67,9 +49,9 @@ def test_prometheus_reads_the_metrics(managed):
                    else "awscni_ec2api_req_count", "AssignPrivateIpAddresses"] >= 1
 
 
-def test_introspection_by_another_client(managed):
-    daemon = managed()
-    pod = attach(daemon)
+def test_introspection_by_another_client(managed, start):
+    daemon = start()
+    pod = managed.attach()
     (card,) = json.loads(daemon.get("/v1/enis", INTROSPECTION)).values()
     owners = {address: info["IPAMMetadata"].get("k8sPodName") for eni in card["ENIs"].values()
               for cidr in eni["AvailableIPv4Cidrs"].values() for address, info in cidr["IPAddresses"].items()}
@@ -88,9 +70,9 @@ def test_introspection_by_another_client(managed):
                                        (404, "text/plain", True)]
 
 
-def test_hostile_http(managed):
+def test_hostile_http(managed, start):
     """Pods are served, and metrics, whatever comes to the ports; nothing stays open."""
-    daemon = managed()
+    daemon = start()
     descriptors = daemon.descriptors()
 
     def attack() -> int:
@@ -111,7 +93,7 @@ def test_hostile_http(managed):
             one.close()
         return status
     assert daemon.node.inside(attack) == 200
-    attach(daemon).delete()
+    managed.attach().delete()
     some = descriptors + 20  # what the pod and the cloud take is few, what came was 600
     deadline = time.monotonic() + 10
     while daemon.descriptors() > some and time.monotonic() < deadline:
@@ -120,7 +102,7 @@ def test_hostile_http(managed):
     daemon.stop()
 
 
-def test_with_the_privileges_of_its_unit(managed):
+def test_with_the_privileges_of_its_unit(managed, start):
     """What CapabilityBoundingSet= and NoNewPrivileges= leave: it sets the node up, serves pods and puts right what is taken away."""
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is missing (Debian: util-linux)")
@@ -128,8 +110,8 @@ def test_with_the_privileges_of_its_unit(managed):
     capabilities = [name.removeprefix("CAP_").lower() for name in re.search(r"^CapabilityBoundingSet=(.+)$", unit, re.MULTILINE)[1].split()]
     assert "NoNewPrivileges=yes" in unit
     allowed = ",".join(["-all", *(f"+{name}" for name in capabilities)])
-    daemon = managed(("setpriv", "--bounding-set", allowed, "--inh-caps", "-all", "--no-new-privs"))
-    pods = [attach(daemon, f"pod-{number}") for number in range(4)]  # the fourth needs an ENI that is set up now
+    daemon = start(("setpriv", "--bounding-set", allowed, "--inh-caps", "-all", "--no-new-privs"))
+    pods = [managed.attach(f"pod-{number}") for number in range(4)]  # the fourth needs an ENI that is set up now
     daemon.node.run("nft", "delete", "table", "inet", "cnix")
     deadline = time.monotonic() + 90
     while daemon.node.run("nft", "list", "table", "inet", "cnix", check=False).returncode != 0:
