@@ -61,8 +61,6 @@ class repeated {
              std::chrono::milliseconds longest)
         : timer_{loop}, first_{first}, longest_{longest}, pause_{first} {}
 
-    /// How long after_failure() waits next, without the jitter.
-    std::chrono::milliseconds pause() const { return pause_; }
     void after_failure(std::function<void()> again) {
         std::uniform_real_distribution<> quarter{0.75, 1.25};
         after(std::chrono::duration_cast<std::chrono::milliseconds>(pause_ * quarter(random_)),
