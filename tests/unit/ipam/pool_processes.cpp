@@ -9,12 +9,14 @@
 #include <sched.h>
 #include <set>
 #include <support/killed_at.hpp>
+#include <support/own_file_system.hpp>
 #include <support/processes.hpp>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <thread>
 
 using namespace pool_test;
+using cnix::test::on_file_system;
 
 namespace {
 
@@ -45,24 +47,6 @@ std::set<std::string> files(node const& here) {
     return all;
 }
 
-/// Runs the checks in a mount namespace where the checkpoint's directory is a file system of its own; they must all be true.
-/// Nothing is checked if such a namespace cannot be had here.
-void on_file_system(node const& here, char const* options, std::function<bool()> const& checks) {
-    fs::create_directories(here.state());
-    pid_t const child = ::fork();
-    if (child == 0) {
-        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-            ::mount("cnix", here.state().c_str(), "tmpfs", 0, options) != 0)
-            ::_exit(77);
-        ::_exit(checks() ? 0 : 1);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        MESSAGE("SKIPPED: a mount namespace cannot be made here");
-    else
-        CHECK(status == 0);
-}
 int errno_of(std::function<void()> const& action) {
     try {
         action();
@@ -181,7 +165,7 @@ TEST_CASE("processes killed at any time leave a whole checkpoint") {
 TEST_CASE("a full disk fails ADD and DEL with the cause, and leaves the old file and nothing else") {
     node const here{inventory(200)};
     auto const keys = here.keys();
-    on_file_system(here, "size=16k,nr_inodes=8", [&] {
+    on_file_system(here.state(), "size=16k,nr_inodes=8", [&] {
         int error = 0, good = 0;
         for (int i = 0; error == 0 && i < 200; ++i) {
             cni::rollback undo;
@@ -200,7 +184,7 @@ TEST_CASE("a full disk fails ADD and DEL with the cause, and leaves the old file
 TEST_CASE("a read-only file system fails ADD and DEL with the cause") {
     node const here{inventory(4)};
     auto const keys = here.keys();
-    on_file_system(here, "", [&] {
+    on_file_system(here.state(), "", [&] {
         added("a", keys);
         if (::mount("cnix", here.state().c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "") != 0) ::_exit(77);
         findings found;

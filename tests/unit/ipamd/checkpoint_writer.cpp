@@ -12,10 +12,12 @@
 #include <sched.h>
 #include <set>
 #include <support/killed_at.hpp>
+#include <support/own_file_system.hpp>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
 using namespace manager_test;
+using cnix::test::on_file_system;
 namespace fs = std::filesystem;
 
 namespace {
@@ -64,25 +66,6 @@ std::string thrown(std::function<void()> const& action) {
         return e.what();
     }
     return "nothing";
-}
-
-/// Runs the checks in a mount namespace where the checkpoint's directory is a file system of its own; they must be true.
-/// Nothing is checked if such a namespace cannot be had here.
-void on_file_system(directory const& here, char const* options, std::function<bool()> const& checks) {
-    fs::create_directories(here.state());
-    pid_t const child = ::fork();
-    if (child == 0) {
-        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-            ::mount("cnix", here.state().c_str(), "tmpfs", 0, options) != 0)
-            ::_exit(77);
-        ::_exit(checks() ? 0 : 1);
-    }
-    int status = -1;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        MESSAGE("SKIPPED: a mount namespace cannot be made here");
-    else
-        CHECK(status == 0);
 }
 
 /// A node whose disk is a real one.
@@ -218,7 +201,7 @@ TEST_CASE("a write killed at any system call has happened or not, in each file; 
 
 TEST_CASE("a full disk fails the adds of the commit, which then have nothing, and recovers") {
     directory const here;
-    on_file_system(here, "size=16k,nr_inodes=8", [&] {
+    on_file_system(here.state(), "size=16k,nr_inodes=8", [&] {
         node one{{.targets = {.warm_prefix = 12}, .prefixes = true},
                  instance_limits{1, 20, 20, true, {1}}}; // 192 addresses
         one.start();
@@ -249,7 +232,7 @@ TEST_CASE("a full disk fails the adds of the commit, which then have nothing, an
 
 TEST_CASE("a read-only disk fails the adds of the commit with its cause") {
     directory const here;
-    on_file_system(here, "size=64k", [&] {
+    on_file_system(here.state(), "size=64k", [&] {
         node one;
         one.start();
         on_disk disk{here.file()};
