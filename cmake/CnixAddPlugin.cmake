@@ -274,7 +274,7 @@ function(_cnix_require_backends call)
       endif()
       string(CONCAT why
         "its libraries were not found when cnix was (Debian: libnl-3-dev for libnl and nftables; nettle-dev too for iptables; "
-        "libnftables-dev too for libnftables; libgrpc++-dev, libprotobuf-dev, protobuf-compiler and pkg-config for grpc). Install them and configure anew with --fresh")
+        "libnftables-dev too for libnftables; libnghttp2-dev, libprotobuf-dev and protobuf-compiler for grpc). Install them and configure anew with --fresh")
       if(backend STREQUAL "recording")
         set(why "it needs no libraries, so cnix's package is not whole. Install it anew")
       endif()

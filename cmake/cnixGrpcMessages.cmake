@@ -1,28 +1,17 @@
-# cnix::system_grpc: grpc++ and what it is made of, and the messages in a library generated from our .proto files by the protoc that
-# is here. Generated code fits the one version of protobuf that generated it, so an installed package that brought it would not
-# outlive an upgrade, and it would depend on the architecture.
+# cnix::system_grpc: nghttp2, and the messages in a library generated from our .proto files by the protoc that is here. Generated
+# code fits the one version of protobuf that generated it, so an installed package that brought it would not outlive an upgrade, and
+# it would depend on the architecture.
 function(_cnix_find_grpc)
   if(TARGET cnix::system_grpc OR NOT CMAKE_CXX_COMPILER_LOADED)
     return()
   endif()
-  find_package(PkgConfig QUIET)
   find_program(CNIX_PROTOC protoc)
-  mark_as_advanced(CNIX_PROTOC)
-  if(NOT PkgConfig_FOUND OR NOT CNIX_PROTOC)
-    return()
-  endif()
-  # Once: pkg-config walks abseil's parts again and again, which takes it a second, and pkg_check_modules asks it twenty times.
-  if(NOT DEFINED CNIX_GRPC_LIBRARIES)
-    execute_process(COMMAND "${PKG_CONFIG_EXECUTABLE}" --libs grpc++_unsecure protobuf-lite
-      OUTPUT_VARIABLE flags ERROR_QUIET RESULT_VARIABLE failed)
-    set(libraries "")
-    if(NOT failed)
-      string(REGEX MATCHALL "(^| )-l[^ \n]+" libraries "${flags}")
-      list(TRANSFORM libraries REPLACE "^ ?-l" "")
-    endif()
-    set(CNIX_GRPC_LIBRARIES "${libraries}" CACHE INTERNAL "What pkg-config says that grpc++ is made of")
-  endif()
-  if(NOT CNIX_GRPC_LIBRARIES)
+  find_path(CNIX_NGHTTP2_INCLUDE_DIR nghttp2/nghttp2.h)
+  find_path(CNIX_PROTOBUF_INCLUDE_DIR google/protobuf/message_lite.h)
+  find_library(CNIX_NGHTTP2_STATIC libnghttp2.a)
+  find_library(CNIX_PROTOBUF_STATIC libprotobuf-lite.a)
+  mark_as_advanced(CNIX_PROTOC CNIX_NGHTTP2_INCLUDE_DIR CNIX_PROTOBUF_INCLUDE_DIR CNIX_NGHTTP2_STATIC CNIX_PROTOBUF_STATIC)
+  if(NOT CNIX_PROTOC OR NOT CNIX_NGHTTP2_INCLUDE_DIR OR NOT CNIX_PROTOBUF_INCLUDE_DIR)
     return()
   endif()
 
@@ -45,16 +34,14 @@ function(_cnix_find_grpc)
     add_library(cnix_grpc_messages STATIC EXCLUDE_FROM_ALL ${sources})
     target_compile_features(cnix_grpc_messages PUBLIC cxx_std_17)
     target_compile_options(cnix_grpc_messages PRIVATE -w) # what protoc writes is not ours
-    target_include_directories(cnix_grpc_messages SYSTEM PUBLIC "${generated}")
+    target_include_directories(cnix_grpc_messages SYSTEM PUBLIC "${generated}" "${CNIX_PROTOBUF_INCLUDE_DIR}")
+    target_link_libraries(cnix_grpc_messages PUBLIC protobuf-lite)
   endif()
 
-  # What grpc_unsecure's pkg-config file leaves out: of its own parts, and of its dependencies.
-  set(libraries ${CNIX_GRPC_LIBRARIES} address_sorting upb re2 cares z)
   add_library(cnix::system_grpc INTERFACE IMPORTED)
-  target_link_libraries(cnix::system_grpc INTERFACE cnix_grpc_messages ${libraries})
-  find_library(CNIX_GRPC_STATIC libgrpc++_unsecure.a)
-  mark_as_advanced(CNIX_GRPC_STATIC)
-  if(NOT CNIX_GRPC_STATIC)
+  target_include_directories(cnix::system_grpc SYSTEM INTERFACE "${CNIX_NGHTTP2_INCLUDE_DIR}")
+  target_link_libraries(cnix::system_grpc INTERFACE cnix_grpc_messages nghttp2)
+  if(NOT CNIX_NGHTTP2_STATIC OR NOT CNIX_PROTOBUF_STATIC)
     set_target_properties(cnix::system_grpc PROPERTIES COMPATIBLE_INTERFACE_BOOL CNIX_SHARED INTERFACE_CNIX_SHARED ON)
   endif()
 endfunction()

@@ -95,7 +95,7 @@ cnix_debian_package(cnix-dev COMPONENTS debian-dev dev
   PACKAGE_SECTION libdevel
   PACKAGE_DEPENDS "libboost1.81-dev, libnl-3-dev, librange-v3-dev, nettle-dev"
   PACKAGE_RECOMMENDS "cmake (>= 3.25), g++ (>= 4:12) | clang-19, ninja-build"
-  PACKAGE_SUGGESTS "libnftables-dev, libgrpc++-dev, libprotobuf-dev, protobuf-compiler, pkg-config, cnix-plugins"
+  PACKAGE_SUGGESTS "libnftables-dev, libnghttp2-dev, libprotobuf-dev, protobuf-compiler, cnix-plugins"
   DESCRIPTION "framework for CNI plugins, headers and CMake package
 cnix makes a CNI plugin of four policies: how an interface is connected,
 where addresses come from, how traffic is masqueraded, how a network

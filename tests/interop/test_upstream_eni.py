@@ -112,7 +112,7 @@ class _One:
 @pytest.fixture
 def both(node, upstream_plugin) -> Both:
     if "eni" not in node.plugins:
-        pytest.skip("eni is not built: cnix was configured without grpc++")
+        pytest.skip("eni is not built: cnix was configured without nghttp2 or protobuf")
     lab = node.own(EniLab(node, 2))
     # What upstream's daemon gives the second ENI.
     second = lab.enis[1]

@@ -73,7 +73,7 @@ def test_wrong_call(tmp_path, call, message):
 def test_backend_that_is_not_there(tmp_path, call, backend):
     said = refused(tmp_path, f"p {call}")
     assert f"cnix_add_plugin(p): there is no target cnix::{backend}: its libraries were not found" in said
-    assert "for libnl and nftables; nettle-dev too for iptables; libnftables-dev too for libnftables; " in said and "pkg-config for grpc). Install them" in said and "There are: none" in said
+    assert "for libnl and nftables; nettle-dev too for iptables; libnftables-dev too for libnftables; " in said and "protobuf-compiler for grpc). Install them" in said and "There are: none" in said
 
 
 def test_recording_that_is_not_there(tmp_path):

@@ -1,4 +1,4 @@
-"""backends::grpc against a daemon that is Python's own gRPC, and against peers that are none."""
+"""backends::grpc against daemons in gRPC for Python and for Go, and against peers that are none."""
 
 import contextlib
 import socket
@@ -6,10 +6,13 @@ import struct
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from support import upstream_eni
 from support.ipamd_stub import GENERATIONS, Refusal, Stub, encode
+from support.sandbox import MACHINE_NETWORK
 
 grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 
@@ -18,7 +21,7 @@ grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 def client(pytestconfig):
     program = pytestconfig.option.plugins_dir.resolve().parent / "tests/cni-client"
     if not program.exists():
-        pytest.skip(f"{program} is not built: cnix was configured without grpc++")
+        pytest.skip(f"{program} is not built: cnix was configured without nghttp2 or protobuf")
 
     def call(what: str, *endpoints: str, generation: str = "v1_20", within: int = 2000) -> str:
         done = subprocess.run([program, generation, str(within), what, *endpoints], capture_output=True, text=True, timeout=30)
@@ -115,6 +118,28 @@ def test_refusals_keep_code_and_words(client, at, code, name):
     with Stub(at, POOLS) as daemon:
         daemon.instead["AddNetwork"] = refuse
         assert client("add", at) == f'rpc error: code = {name} desc = {at}: wrong client version "x" (!= "y")'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("generation, version", upstream_eni.VERSIONS.items())
+def test_grpc_for_go(client, at, generation, version):
+    """What upstream's daemon is made of."""
+    try:
+        source = Path(upstream_eni.__file__).with_name("upstream_server.go")
+        program = upstream_eni.build(version, source, ("nsenter", f"--net={MACHINE_NETWORK}"), seconds=240)
+    except upstream_eni.NotToBeHad as reason:
+        pytest.skip(f"a server in gRPC for Go is not to be had: {reason}")
+    with subprocess.Popen([program, at], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout.readline() == "ready\n"
+            for _ in range(2):
+                assert client("add", at, generation=generation) == "success=1 [10.0.2.55 - 1 0] vlan=0 mac=- gateway=- trunk=0 mode="
+            assert client("del", at, generation=generation) == f"rpc error: code = NotFound desc = {at}: 100 % gone:\n\tä"
+            assert client("health", at) == "health=1"
+            if generation == "v1_10":  # its daemon has another service for it
+                assert "code = Unimplemented" in client("enforce", at, generation=generation)
+        finally:
+            server.terminate()
 
 
 # Peers of another generation, or with a message that is none.
@@ -250,6 +275,57 @@ def test_a_peer_that_is_no_daemon(client, at, tmp_path, behave):
     assert got.split()[4] in ("Unavailable", "Internal", "Unknown"), got
     assert "(not reached)" not in got
     assert time.monotonic() - begin < 1.5
+
+
+def headers(flags: int, *pairs: tuple[str, str]) -> bytes:
+    """Of stream 1, each a literal of HPACK (RFC 7541, section 6.2.2)."""
+    return frame(1, 4 | flags, 1, b"".join(
+        b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in pair) for pair in pairs))
+
+
+HEAD, END = headers(0, (":status", "200")), headers(1, ("grpc-status", "0"))
+
+
+def data(payload: bytes) -> bytes:
+    return frame(0, 0, 1, payload)
+
+
+def reset(error: int) -> bytes:
+    return frame(3, 0, 1, struct.pack(">I", error))
+
+
+@pytest.mark.parametrize("frames, answer", (
+    ([headers(1, (":status", "404"))], "Unimplemented: no gRPC server listens there: it answers with HTTP status 404"),
+    ([headers(1, (":status", "503"))], "Unavailable: no gRPC server listens there: it answers with HTTP status 503"),
+    ([headers(1, (":status", "403"))], "PermissionDenied: no gRPC server listens there: it answers with HTTP status 403"),
+    ([headers(1, (":status", "500"))], "Unknown: no gRPC server listens there: it answers with HTTP status 500"),
+    ([headers(1, (":status", "200"))], "Unknown: there is no status in the answer"),
+    ([HEAD, headers(1, ("grpc-status", "99"), ("grpc-message", "new"))], "Unknown: new"),
+    ([HEAD, headers(1, ("grpc-status", "five"))], "Unknown: "),
+    ([headers(1, (":status", "200"), ("grpc-status", "5"), ("grpc-message", "a%20b%zz%4%"))], "NotFound: a b%zz%4%"),
+    ([HEAD, END], "Internal: there is no message in the answer"),
+    ([HEAD, data(b"\0\0\0\0"), END], "Internal: there is no message in the answer"),
+    ([HEAD, data(b"\0\0\0\0\5\x08\1"), END], "Internal: the answer is not one message"),
+    ([HEAD, data(b"\0\0\0\0\2\x08\1" * 2), END], "Internal: the answer is not one message"),
+    ([HEAD, data(b"\1\0\0\0\2\x08\1"), END], "Internal: the answer is compressed"),
+    ([reset(7)], "Unavailable: the call was reset: REFUSED_STREAM"),
+    ([HEAD, reset(8)], "Canceled: the call was reset: CANCEL"),
+    ([HEAD, data(b"\0\0\0\0\2\x08\1"), reset(11)], "ResourceExhausted: the call was reset: ENHANCE_YOUR_CALM"),
+    ([HEAD, data(b"\0\0\0\0\2\x08\1"), END], None),
+    ([HEAD, data(b"\0\0\0"), data(b"\0\2"), data(b"\x08"), data(b"\1"), END, reset(0)], None),
+))
+def test_answers_as_they_are_on_the_wire(client, at, tmp_path, frames, answer):
+    def behave(connection):
+        connection.recv(4096)
+        connection.sendall(frame(4, 0, 0, b"") + b"".join(frames))
+
+    with peer(tmp_path / "s", behave):
+        got = client("add", at)
+    if answer is None:
+        assert got.startswith("success=1 ")
+    else:
+        code, _, words = answer.partition(": ")
+        assert got == f"rpc error: code = {code} desc = {at}: {words}"
 
 
 def silent(connection):

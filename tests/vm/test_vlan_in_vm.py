@@ -38,7 +38,7 @@ def test_branch_eni_by_the_program(request):
     pytest.importorskip("grpc", reason="python3-grpcio is not installed")
     plugins = request.config.option.plugins_dir.resolve()
     if not (plugins / "eni").exists():
-        pytest.skip("eni is not built: cnix was configured without grpc++")
+        pytest.skip("eni is not built: cnix was configured without nghttp2 or protobuf")
     done = subprocess.run(
         [HERE / "run", "--timeout", "280", "--", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--tb=short",
          f"--plugins-dir={plugins}", "netns/eni/test_branch.py"],

@@ -98,7 +98,7 @@ class Daemon:
 
     def __post_init__(self):
         if "eni" not in self.node.plugins:
-            pytest.skip("eni is not built: cnix was configured without grpc++")
+            pytest.skip("eni is not built: cnix was configured without nghttp2 or protobuf")
         self.socket = self.node.directory / "ipamd.sock"
         self.agent = self.node.directory / "npa.sock"
         self.spool = self.node.directory / "spool"

@@ -191,8 +191,8 @@ def test_whatever_request_fails_nothing_is_left(daemon, tmp_path):
         pod = daemon.pod()
         before, inside = snapshot(daemon.node), snapshot(pod.pod)
         trace = tmp_path / str(request)
-        done = pod.run("ADD", prefix=("strace", "-f", "-qq", "-o", trace, "-e", "trace=sendmsg",
-                                      "-e", f"inject=sendmsg:error=ENOBUFS:when={request}"))
+        done = pod.run("ADD", prefix=("strace", "-f", "-qq", "-o", trace, "-e", "trace=sendmsg,sendto",
+                                      "-e", f"inject=sendmsg,sendto:error=ENOBUFS:when={request}"))
         if done.code == 0:
             pod.result = done.success()
             pod.check()
@@ -212,7 +212,7 @@ def test_whatever_request_fails_nothing_is_left(daemon, tmp_path):
 
 @pytest.mark.parametrize("answer, text", (
     (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "it speaks HTTP/1"),
-    (b"220 mail.example ESMTP\r\n", "no address daemon listens there"),
+    (b"220 mail.example ESMTP\r\n", "no gRPC server listens there: it does not speak HTTP/2"),
 ))
 def test_status_of_a_socket_that_speaks_something_else(daemon, answer, text):
     with socket.socket(socket.AF_UNIX) as listening:

@@ -443,19 +443,6 @@ TEST_CASE_FIXTURE(node<>, "STATUS asks the daemon's health") {
     CHECK(status().empty());
 }
 
-TEST_CASE_FIXTURE(node<>, "who listens there speaks no gRPC") {
-    std::pair<std::string, std::string> const answers[]{
-        {"Trying to connect an http1.x server", "no address daemon listens there: it speaks HTTP/1"},
-        {"Stream removed", "no address daemon listens there, or it ended just now"},
-        {"Broken pipe", "no address daemon listens there, or it ended just now"}};
-    for (auto const& [text, meaning] : answers) {
-        now.add = [&](auto const&, auto const& to) -> rpc::add_reply {
-            throw error(rpc::status::internal, to, text);
-        };
-        CHECK(refused().message().ends_with(text + ": " + meaning));
-    }
-}
-
 TEST_CASE_FIXTURE(node<>, "the network policy agent hears of the pod if the daemon says so") {
     ipam{}.attached(attachment(), keys, add(), {});
     CHECK(now.asked.size() == 1);

@@ -5,15 +5,16 @@
 #include <cnix/concepts/cni_backend.hpp>
 
 #include <cnix_rpc_health.pb.h>
+#include <google/protobuf/stubs/logging.h>
 #include <string>
 #include <string_view>
 
 namespace cnix::backends {
 
-/// The address daemon and the network policy agent, asked by gRPC.
+/// The address daemon and the network policy agent, asked by gRPC: protobuf's messages over nghttp2's HTTP/2.
 ///
-/// Every call makes a connection, which unlike gRPC's own channels tells why it could not, and ends with it. The first call
-/// starts gRPC's threads, which stay; what a process has to do as a single thread it does before.
+/// Every call makes a connection, and ends with it. grpc++'s own client has channels, resolvers, balancers and threads for
+/// services that are asked again and again: to start them takes ten times as long as the call (docs/design/grpc.md).
 template <rpc_generation Generation> class grpc {
     using messages = grpc_detail::messages<Generation>;
 
@@ -90,6 +91,7 @@ template <rpc_generation Generation> class grpc {
         auto const bad = [&](std::string const& what) {
             return rpc::bad_reply{rpc::status::internal, what, to, grpc_detail::since(begin), true};
         };
+        google::protobuf::LogSilencer const silent; // what fails is the caller's to tell
         Reply reply;
         if (!reply.ParseFromString(bytes)) throw bad("the answer to " + method + " is no such message");
         try {

@@ -1,83 +1,229 @@
 #pragma once
 #include <cnix/backends/grpc/connection.hpp>
-#include <cnix/backends/grpc/start.hpp>
+#include <cnix/backends/grpc/status.hpp>
 
 #include <algorithm>
-#include <grpc/grpc.h>
-#include <grpcpp/channel.h>
-#include <grpcpp/client_context.h>
-#include <grpcpp/completion_queue.h>
-#include <grpcpp/create_channel_posix.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/channel_arguments.h>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <memory>
-#include <mutex>
+#include <new>
+#include <nghttp2/nghttp2.h>
+#include <optional>
+#include <poll.h>
 #include <string>
+#include <string_view>
+#include <sys/socket.h>
 #include <utility>
-#include <vector>
 
 namespace cnix::backends::grpc_detail {
 
+constexpr inline char const* no_http2 = "no gRPC server listens there: it does not speak HTTP/2";
+
 /// Most bytes of an answer. One with an interface of each of 15 network cards has 1 kB.
-constexpr inline int max_reply = 256 * 1024;
+constexpr inline std::uint32_t max_reply = 256 * 1024;
 
-/// Until the next call, or the process's end, which closes it as well: to close it takes a tenth of a call's time.
-inline void leave_open(std::shared_ptr<::grpc::Channel> channel) {
-    struct shared {
-        std::mutex mutex;
-        std::shared_ptr<::grpc::Channel> channel;
-    };
-    static auto& last = *new shared;
-    std::lock_guard const lock{last.mutex};
-    last.channel.swap(channel);
-}
+/// A message goes with a byte that says whether it is packed, and its length in four.
+/// (gRPC over HTTP2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Length-Prefixed-Message")
+constexpr inline std::size_t prefix_size = 5;
 
-/// One call of a method ("/rpc.CNIBackend/AddNetwork") over a connection of its own: the bytes of its answer.
+/// One unary call, from the request's first byte to the answer's status: what gRPC says over HTTP/2, whose frames and headers
+/// nghttp2 reads and writes.
+class exchange {
+  public:
+    /// `method` is as in "/rpc.CNIBackend/AddNetwork".
+    exchange(rpc::target const& to, std::string const& method, std::string const& request,
+             std::chrono::milliseconds within) {
+        auto const size = static_cast<std::uint32_t>(request.size());
+        for (unsigned const bits : {24U, 16U, 8U, 0U}) body_ += static_cast<char>(size >> bits);
+        body_.insert(0, 1, '\0');
+        body_ += request;
+
+        nghttp2_session_callbacks* raw = nullptr;
+        check(::nghttp2_session_callbacks_new(&raw));
+        std::unique_ptr<nghttp2_session_callbacks, decltype(&::nghttp2_session_callbacks_del)> const
+            callbacks{raw, &::nghttp2_session_callbacks_del};
+        ::nghttp2_session_callbacks_set_on_header_callback(raw, &exchange::on_header);
+        ::nghttp2_session_callbacks_set_on_data_chunk_recv_callback(raw, &exchange::on_data);
+        ::nghttp2_session_callbacks_set_on_frame_recv_callback(raw, &exchange::on_frame);
+        ::nghttp2_session_callbacks_set_on_stream_close_callback(raw, &exchange::on_close);
+        nghttp2_session* session = nullptr;
+        check(::nghttp2_session_client_new(&session, raw, this));
+        session_.reset(session);
+
+        // Room for the largest answer from the start: no update of the window is needed.
+        nghttp2_settings_entry const settings[]{{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+                                                {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 2 * max_reply}};
+        check(::nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
+        check(::nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, 2 * max_reply));
+        // As gRPC for Go names a Unix socket. A server may check it.
+        std::string const authority = to.endpoint.is_unix() ? "localhost" : to.endpoint.str();
+        // At most 8 digits (gRPC over HTTP2, "TimeoutValue").
+        auto const timeout = std::to_string(std::clamp<std::int64_t>(within.count(), 1, 99'999'999)) + 'm';
+        nghttp2_nv const headers[]{header(":method", "POST"),    header(":scheme", "http"),
+                                   header(":path", method),      header(":authority", authority),
+                                   header("te", "trailers"),     header("content-type", "application/grpc"),
+                                   header("user-agent", "cnix"), header("grpc-timeout", timeout)};
+        nghttp2_data_provider const body{{.ptr = this}, &exchange::read_body};
+        check(::nghttp2_submit_request(session, nullptr, headers, std::size(headers), &body, nullptr));
+    }
+    exchange(exchange const&) = delete;
+    exchange& operator=(exchange const&) = delete;
+
+    bool ended() const noexcept { return ended_; }
+
+    /// Appends what is to be sent next, if there is any.
+    void send(std::string& to) {
+        std::uint8_t const* bytes = nullptr;
+        ssize_t size = 0;
+        while ((size = ::nghttp2_session_mem_send(session_.get(), &bytes)) > 0)
+            to.append(reinterpret_cast<char const*>(bytes), static_cast<std::size_t>(size));
+        if (size < 0) throw std::bad_alloc{};
+        // It has told the peer, in these bytes, what was wrong with the peer's.
+        if (::nghttp2_session_want_read(session_.get()) == 0) end(rpc::status::unavailable, no_http2);
+    }
+
+    void received(std::string_view bytes) {
+        if (std::exchange(first_, false) && bytes.starts_with("HTTP/1")) {
+            end(rpc::status::unavailable, "no gRPC server listens there: it speaks HTTP/1");
+            return;
+        }
+        auto const read = ::nghttp2_session_mem_recv(
+            session_.get(), reinterpret_cast<std::uint8_t const*>(bytes.data()), bytes.size());
+        if (read < 0) end(rpc::status::unavailable, no_http2);
+    }
+
+    /// The peer has closed the connection, or it broke: `why` with a colon before, or empty.
+    void closed(std::string const& why) {
+        end(rpc::status::unavailable,
+            "the peer hung up" + why + ": no gRPC server listens there, or it ended just now");
+    }
+
+    /// What came of it; of one that has ended.
+    call_status const& status() const noexcept { return status_; }
+    /// The answer of a status that is ok.
+    std::string_view reply() const noexcept { return std::string_view{reply_}.substr(prefix_size); }
+
+  private:
+    static void check(int result) {
+        if (result < 0) throw std::bad_alloc{}; // nothing else can fail before a byte has come
+    }
+
+    static nghttp2_nv header(std::string_view name, std::string_view value) {
+        auto const bytes = [](std::string_view of) {
+            return reinterpret_cast<std::uint8_t*>(const_cast<char*>(of.data())); // nghttp2 copies them
+        };
+        return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+    }
+
+    void end(rpc::status code, std::string message) {
+        if (!std::exchange(ended_, true)) status_ = {code, std::move(message)};
+    }
+
+    static ssize_t read_body(nghttp2_session*, std::int32_t, std::uint8_t* into, std::size_t room,
+                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
+        std::string& body = static_cast<exchange*>(source->ptr)->body_;
+        std::size_t const size = std::min(room, body.size());
+        body.copy(reinterpret_cast<char*>(into), size);
+        body.erase(0, size);
+        if (body.empty()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+        return static_cast<ssize_t>(size);
+    }
+
+    static int on_header(nghttp2_session*, nghttp2_frame const*, std::uint8_t const* name,
+                         std::size_t name_size, std::uint8_t const* value, std::size_t value_size,
+                         std::uint8_t, void* self) {
+        static_cast<exchange*>(self)->head_.add({reinterpret_cast<char const*>(name), name_size},
+                                                {reinterpret_cast<char const*>(value), value_size});
+        return 0;
+    }
+
+    static int on_data(nghttp2_session* session, std::uint8_t, std::int32_t stream, std::uint8_t const* bytes,
+                       std::size_t size, void* self) {
+        auto& made = *static_cast<exchange*>(self);
+        if (made.reply_.size() + size > prefix_size + max_reply) {
+            made.end(rpc::status::resource_exhausted,
+                     "the answer is larger than max (" + std::to_string(max_reply) + " bytes)");
+            return ::nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+        }
+        made.reply_.append(reinterpret_cast<char const*>(bytes), size);
+        return 0;
+    }
+
+    static int on_frame(nghttp2_session*, nghttp2_frame const* frame, void* self) {
+        if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == 0)
+            static_cast<exchange*>(self)->end(
+                rpc::status::unavailable, "the peer takes no calls: " + std::string{::nghttp2_http2_strerror(
+                                                                            frame->goaway.error_code)});
+        return 0;
+    }
+
+    static int on_close(nghttp2_session*, std::int32_t, std::uint32_t error, void* self) {
+        auto& made = *static_cast<exchange*>(self);
+        call_status status = made.head_.status(error);
+        if (status.code == rpc::status::ok) status = made.judge_reply();
+        made.end(status.code, std::move(status.message));
+        return 0;
+    }
+
+    call_status judge_reply() const {
+        if (reply_.size() < prefix_size) return {rpc::status::internal, "there is no message in the answer"};
+        // Unpacked it might have any size, and nobody was told that it may be packed.
+        if (reply_[0] != '\0') return {rpc::status::internal, "the answer is compressed"};
+        std::uint32_t size = 0;
+        for (char const byte : std::string_view{reply_}.substr(1, 4))
+            size = size << 8 | static_cast<unsigned char>(byte);
+        if (size != reply_.size() - prefix_size)
+            return {rpc::status::internal, "the answer is not one message"};
+        return {};
+    }
+
+    std::unique_ptr<nghttp2_session, decltype(&::nghttp2_session_del)> session_{nullptr,
+                                                                                &::nghttp2_session_del};
+    std::string body_;
+    response_head head_;
+    std::string reply_;
+    bool first_ = true;
+    bool ended_ = false;
+    call_status status_;
+};
+
+/// One call of a method over a connection of its own: the bytes of its answer. Throws rpc::error.
 inline std::string call(rpc::target const& to, std::string const& method, std::string const& request) {
     auto const begin = clock::now();
-    auto socket = connect(to, begin);
-    start();
-
-    ::grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    arguments.SetMaxReceiveMessageSize(max_reply);
-    // An answer that is compressed would be unpacked before its size is looked at.
-    arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
-    // As gRPC for Go names a Unix socket. A server may check it.
-    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, to.endpoint.is_unix() ? "localhost" : to.endpoint.str());
-    auto channel = ::grpc::CreateCustomInsecureChannelFromFd("", socket.release(), arguments);
-
-    auto const fail = [&](::grpc::Status const& status) {
-        throw rpc::error{static_cast<rpc::status>(status.error_code()), status.error_message(), to,
-                         since(begin), true};
+    sys::fd const socket = connect(to, begin);
+    auto const left = [&] { return std::max(std::chrono::milliseconds{0}, to.within - since(begin)); };
+    auto const fail = [&](call_status const& status) {
+        throw rpc::error{status.code, status.message, to, since(begin), true};
     };
-    ::grpc::ClientContext context;
-    auto const left = std::max(std::chrono::milliseconds{0}, to.within - since(begin));
-    context.set_deadline(
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(left.count(), GPR_TIMESPAN)));
-    ::grpc::Slice const sent{request};
-    ::grpc::ByteBuffer reply;
-    ::grpc::Status status;
-    ::grpc::CompletionQueue queue;
-    auto const pending = ::grpc::GenericStub{channel}.PrepareUnaryCall(&context, method, {&sent, 1}, &queue);
-    pending->StartCall();
-    pending->Finish(&reply, &status, nullptr);
-    void* tag = nullptr;
-    bool done = false;
-    queue.Next(&tag, &done);
-    queue.Shutdown();
-    while (queue.Next(&tag, &done)) {
+
+    exchange made{to, method, request, left()};
+    std::string unsent;
+    for (made.send(unsent); !made.ended(); made.send(unsent)) {
+        if (!unsent.empty()) {
+            auto const sent = ::send(socket.get(), unsent.data(), unsent.size(), MSG_NOSIGNAL);
+            if (sent >= 0)
+                unsent.erase(0, static_cast<std::size_t>(sent));
+            else if (errno == EPIPE || errno == ECONNRESET)
+                unsent.clear(); // a peer that has hung up may have said why before
+            else if (errno != EAGAIN && errno != EINTR)
+                fail({rpc::status::unavailable, std::string{"send: "} + std::strerror(errno)});
+        }
+        pollfd waiting{socket.get(), static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT), 0};
+        ::poll(&waiting, 1, static_cast<int>(left().count()) + 1);
+        if (left().count() == 0) fail({rpc::status::deadline_exceeded, "Deadline Exceeded"});
+        if ((waiting.revents & ~POLLOUT) == 0) continue;
+        char buffer[16384];
+        auto const read = ::recv(socket.get(), buffer, sizeof buffer, 0);
+        if (read > 0)
+            made.received({buffer, static_cast<std::size_t>(read)});
+        else if (read == 0)
+            made.closed("");
+        else if (errno != EAGAIN && errno != EINTR)
+            made.closed(std::string{": "} + std::strerror(errno));
     }
-    leave_open(std::move(channel));
-    if (!status.ok()) fail(status);
-    std::vector<::grpc::Slice> slices;
-    if (auto const dumped = reply.Dump(&slices); !dumped.ok()) fail(dumped);
-    std::string bytes;
-    for (::grpc::Slice const& slice : slices)
-        bytes.append(reinterpret_cast<char const*>(slice.begin()), slice.size());
-    return bytes;
+    if (made.status().code != rpc::status::ok) fail(made.status());
+    return std::string{made.reply()};
 }
 
 } // namespace cnix::backends::grpc_detail

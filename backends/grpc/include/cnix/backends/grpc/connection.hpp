@@ -20,8 +20,7 @@ inline std::chrono::milliseconds since(clock::time_point start) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - start);
 }
 
-/// A stream to the endpoint, not blocking. gRPC's own connecting would tell neither what failed nor of a deadline, and takes a
-/// name resolver, a load balancer and reconnecting with it.
+/// A stream to the endpoint, not blocking.
 inline sys::fd connect(rpc::target const& to, clock::time_point start) {
     auto const fail = [&](std::string const& what) {
         int const error = errno;
