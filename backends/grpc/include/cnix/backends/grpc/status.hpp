@@ -56,6 +56,9 @@ constexpr rpc::status status_of_http(int code) {
     }
 }
 
+/// Most bytes of a message that are kept. gRPC's own take 8 kB of headers.
+constexpr inline std::size_t max_message = 4096;
+
 /// What `%20` and the like stand for. What is no such escape is left as it is.
 /// (gRPC over HTTP2, "Percent-Encoded": "invalid values [...] must not be discarded")
 inline std::string percent_decoded(std::string_view text) {
@@ -83,7 +86,7 @@ class response_head {
         else if (name == "grpc-status")
             code_ = number(value);
         else if (name == "grpc-message")
-            message_ = percent_decoded(value);
+            message_ = percent_decoded(value.substr(0, max_message));
     }
 
     /// Of a stream that has ended with the error; 0: none.
