@@ -1,6 +1,7 @@
 """backends::grpc against daemons in gRPC for Python and for Go, and against peers that are none."""
 
 import contextlib
+import signal
 import socket
 import struct
 import subprocess
@@ -18,11 +19,15 @@ grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 
 
 @pytest.fixture(scope="session")
-def client(pytestconfig):
-    program = pytestconfig.option.plugins_dir.resolve().parent / "tests/cni-client"
-    if not program.exists():
-        pytest.skip(f"{program} is not built: cnix was configured without nghttp2 or protobuf")
+def program(pytestconfig) -> Path:
+    found = pytestconfig.option.plugins_dir.resolve().parent / "tests/cni-client"
+    if not found.exists():
+        pytest.skip(f"{found} is not built: cnix was configured without nghttp2 or protobuf")
+    return found
 
+
+@pytest.fixture(scope="session")
+def client(program):
     def call(what: str, *endpoints: str, generation: str = "v1_20", within: int = 2000) -> str:
         done = subprocess.run([program, generation, str(within), what, *endpoints], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0 and done.stderr == ""
@@ -354,15 +359,35 @@ def test_a_daemon_that_is_slow(client, at):
         assert client("add", at, within=5000).startswith("success=1")
 
 
-def test_a_backlog_that_is_full(client, at, tmp_path):
-    with socket.socket(socket.AF_UNIX) as listener:
+@pytest.fixture
+def full(at, tmp_path):
+    """Whom nobody can connect to: what a call of such a one comes to."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
         listener.bind(str(tmp_path / "s"))
         listener.listen(0)
-        with socket.socket(socket.AF_UNIX) as first:
-            first.connect(str(tmp_path / "s"))
-            begin = time.monotonic()
-            assert client("add", at, within=300) == f"rpc error: code = DeadlineExceeded desc = {at}: connect: nobody accepts (not reached)"
-            assert 0.3 <= time.monotonic() - begin < 1
+        first.connect(str(tmp_path / "s"))
+        yield f"rpc error: code = DeadlineExceeded desc = {at}: connect: nobody accepts (not reached)"
+
+
+def test_a_backlog_that_is_full(client, at, full):
+    begin = time.monotonic()
+    assert client("add", at, within=300) == full
+    assert 0.3 <= time.monotonic() - begin < 1
+
+
+def test_no_time_left_is_not_for_ever(client, at, full):
+    assert client("add", at, within=0) == full
+
+
+def test_a_call_that_is_stopped_for_a_while(program, at, full):
+    begin = time.monotonic()
+    with subprocess.Popen([program, "v1_20", "500", "add", at], stdout=subprocess.PIPE, text=True) as call:
+        time.sleep(0.1)
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            call.send_signal(number)
+            time.sleep(0.05)
+        assert call.stdout.read() == full + "\n"
+    assert 0.5 <= time.monotonic() - begin < 1.5
 
 
 def test_nobody_there(client, at, tmp_path):

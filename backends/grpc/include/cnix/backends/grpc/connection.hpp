@@ -2,6 +2,7 @@
 #include <cnix/concepts/cni_backend.hpp>
 #include <cnix/sys/fd.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -24,7 +25,8 @@ inline std::chrono::milliseconds since(clock::time_point start) {
 inline sys::fd connect(rpc::target const& to, clock::time_point start) {
     auto const fail = [&](std::string const& what) {
         int const error = errno;
-        bool const late = error == EAGAIN || error == EINPROGRESS || error == ETIMEDOUT;
+        bool const late = error == EAGAIN || error == EINPROGRESS || error == ETIMEDOUT || error == EINTR ||
+                          error == EALREADY;
         throw rpc::error{late ? rpc::status::deadline_exceeded : rpc::status::unavailable,
                          what + ": " + (late ? "nobody accepts" : std::strerror(error)), to, since(start),
                          false};
@@ -52,13 +54,20 @@ inline sys::fd connect(rpc::target const& to, clock::time_point start) {
     }
     sys::fd socket{::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     if (!socket) fail("socket");
-    // connect(2) waits as long as a send may: for TCP's handshake, and for room in a Unix socket's backlog.
-    auto const left = std::chrono::duration_cast<std::chrono::microseconds>(to.within).count();
-    timeval const timeout{left / 1'000'000, left % 1'000'000};
     int const yes = 1;
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     if (!at.is_unix()) ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr const*>(&address), size) != 0) fail("connect");
+    // connect(2) waits as long as a send may: for TCP's handshake, and for room in a Unix socket's backlog. Who is stopped and goes
+    // on meanwhile (SIGSTOP) is interrupted.
+    auto const connect_within = [&](std::chrono::microseconds left) {
+        timeval const timeout{left.count() / 1'000'000, left.count() % 1'000'000}; // of 0: for ever
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+        return ::connect(socket.get(), reinterpret_cast<sockaddr const*>(&address), size) == 0;
+    };
+    for (bool connected = false; !connected;) {
+        auto const left = to.within - since(start);
+        connected = connect_within(std::max(left, std::chrono::milliseconds{1}));
+        if (!connected && (errno != EINTR || left.count() <= 0)) fail("connect");
+    }
     if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
     return socket;
 }
