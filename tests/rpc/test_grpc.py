@@ -308,6 +308,7 @@ def reset(error: int) -> bytes:
     ([HEAD, headers(1, ("grpc-status", "99"), ("grpc-message", "new"))], "Unknown: new"),
     ([HEAD, headers(1, ("grpc-status", "five"))], "Unknown: "),
     ([headers(1, (":status", "200"), ("grpc-status", "5"), ("grpc-message", "a%20b%zz%4%"))], "NotFound: a b%zz%4%"),
+    ([HEAD, headers(1, ("grpc-status", "2"), ("grpc-message", " datastore: unknown pod: "))], "Unknown:  datastore: unknown pod: "),
     ([HEAD, END], "Internal: there is no message in the answer"),
     ([HEAD, data(b"\0\0\0\0"), END], "Internal: there is no message in the answer"),
     ([HEAD, data(b"\0\0\0\0\5\x08\1"), END], "Internal: the answer is not one message"),

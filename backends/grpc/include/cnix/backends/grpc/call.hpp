@@ -47,8 +47,14 @@ class exchange {
         ::nghttp2_session_callbacks_set_on_data_chunk_recv_callback(raw, &exchange::on_data);
         ::nghttp2_session_callbacks_set_on_frame_recv_callback(raw, &exchange::on_frame);
         ::nghttp2_session_callbacks_set_on_stream_close_callback(raw, &exchange::on_close);
+        nghttp2_option* raw_options = nullptr;
+        check(::nghttp2_option_new(&raw_options));
+        std::unique_ptr<nghttp2_option, decltype(&::nghttp2_option_del)> const options{raw_options,
+                                                                                       &::nghttp2_option_del};
+        // A message may begin and end with blanks, which gRPC's servers do not escape. nghttp2 would drop all of it.
+        ::nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(raw_options, 1);
         nghttp2_session* session = nullptr;
-        check(::nghttp2_session_client_new(&session, raw, this));
+        check(::nghttp2_session_client_new2(&session, raw, this, raw_options));
         session_.reset(session);
 
         // Room for the largest answer from the start: no update of the window is needed.
