@@ -317,7 +317,11 @@ def reset(error: int) -> bytes:
     ([reset(7)], "Unavailable: the call was reset: REFUSED_STREAM"),
     ([HEAD, reset(8)], "Canceled: the call was reset: CANCEL"),
     ([HEAD, data(b"\0\0\0\0\2\x08\1"), reset(11)], "ResourceExhausted: the call was reset: ENHANCE_YOUR_CALM"),
+    ([headers(0, (":status", "200"), ("grpc-status", "0")), data(b"\0\0\0\0\2\x08\1"), reset(2)],
+     "Internal: the call was reset: INTERNAL_ERROR"),
+    ([HEAD, data(b"\0\0\0\0\2\x08\1"), headers(0, ("grpc-status", "0"))], "Internal: the call was reset: PROTOCOL_ERROR"),
     ([HEAD, data(b"\0\0\0\0\2\x08\1"), END], None),
+    ([headers(0, (":status", "103"), ("grpc-status", "7")), HEAD, data(b"\0\0\0\0\2\x08\1"), END, b"\xff" * 100], None),
     ([HEAD, data(b"\0\0\0"), data(b"\0\2"), data(b"\x08"), data(b"\1"), END, reset(0)], None),
 ))
 def test_answers_as_they_are_on_the_wire(client, at, tmp_path, frames, answer):
@@ -351,6 +355,20 @@ def test_a_peer_that_never_answers(client, at, tmp_path, behave):
         got = client("add", at, within=300)
     assert got == f"rpc error: code = DeadlineExceeded desc = {at}: Deadline Exceeded"
     assert 0.3 <= time.monotonic() - begin < 1
+
+
+def test_a_peer_that_only_asks(program, at, tmp_path):
+    """What it asks for must be answered, and it reads no answer: that takes no memory."""
+    def asks(connection):
+        connection.sendall(frame(4, 0, 0, b""))
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(frame(6, 0, 0, bytes(8)) * 1000)
+
+    with peer(tmp_path / "s", asks):
+        done = subprocess.run(["/bin/sh", "-c", 'ulimit -v 50000; exec "$@"', "sh", program, "v1_20", "1000", "add", at],
+                              capture_output=True, text=True, timeout=30)
+    assert done.stdout.startswith("rpc error: code = Unavailable desc = "), done
 
 
 def test_a_daemon_that_is_slow(client, at):

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <new>
 #include <nghttp2/nghttp2.h>
@@ -78,13 +79,14 @@ class exchange {
 
     bool ended() const noexcept { return ended_; }
 
-    /// Appends what is to be sent next, if there is any.
+    /// Appends what is to be sent next, if there is any. To be called when all before is sent: what nghttp2 keeps of a peer that only
+    /// asks is bounded.
     void send(std::string& to) {
         std::uint8_t const* bytes = nullptr;
         ssize_t size = 0;
         while ((size = ::nghttp2_session_mem_send(session_.get(), &bytes)) > 0)
             to.append(reinterpret_cast<char const*>(bytes), static_cast<std::size_t>(size));
-        if (size < 0) throw std::bad_alloc{};
+        check_memory(size);
         // It has told the peer, in these bytes, what was wrong with the peer's.
         if (::nghttp2_session_want_read(session_.get()) == 0) end(rpc::status::unavailable, no_http2);
     }
@@ -96,6 +98,7 @@ class exchange {
         }
         auto const read = ::nghttp2_session_mem_recv(
             session_.get(), reinterpret_cast<std::uint8_t const*>(bytes.data()), bytes.size());
+        check_memory(read == NGHTTP2_ERR_NOMEM ? read : 0);
         if (read < 0) end(rpc::status::unavailable, no_http2);
     }
 
@@ -113,6 +116,11 @@ class exchange {
   private:
     static void check(int result) {
         if (result < 0) throw std::bad_alloc{}; // nothing else can fail before a byte has come
+    }
+
+    void check_memory(ssize_t result) const {
+        if (failure_) std::rethrow_exception(failure_);
+        if (result < 0) throw std::bad_alloc{};
     }
 
     static nghttp2_nv header(std::string_view name, std::string_view value) {
@@ -136,40 +144,56 @@ class exchange {
         return static_cast<ssize_t>(size);
     }
 
-    static int on_header(nghttp2_session*, nghttp2_frame const*, std::uint8_t const* name,
+    /// What nghttp2 calls: no exception may pass through its frames, which are C's.
+    template <class Act> static int guarded(void* self, Act const act) noexcept {
+        auto& made = *static_cast<exchange*>(self);
+        try {
+            act(made);
+            return 0;
+        } catch (...) {
+            made.failure_ = std::current_exception();
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        }
+    }
+
+    static int on_header(nghttp2_session*, nghttp2_frame const* frame, std::uint8_t const* name,
                          std::size_t name_size, std::uint8_t const* value, std::size_t value_size,
                          std::uint8_t, void* self) {
-        static_cast<exchange*>(self)->head_.add({reinterpret_cast<char const*>(name), name_size},
-                                                {reinterpret_cast<char const*>(value), value_size});
-        return 0;
+        return guarded(self, [&](exchange& made) {
+            made.head_.add({reinterpret_cast<char const*>(name), name_size},
+                           {reinterpret_cast<char const*>(value), value_size},
+                           (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
+        });
     }
 
     static int on_data(nghttp2_session* session, std::uint8_t, std::int32_t stream, std::uint8_t const* bytes,
                        std::size_t size, void* self) {
-        auto& made = *static_cast<exchange*>(self);
-        if (made.reply_.size() + size > prefix_size + max_reply) {
-            made.end(rpc::status::resource_exhausted,
-                     "the answer is larger than max (" + std::to_string(max_reply) + " bytes)");
-            return ::nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
-        }
-        made.reply_.append(reinterpret_cast<char const*>(bytes), size);
-        return 0;
+        return guarded(self, [&](exchange& made) {
+            if (made.reply_.size() + size > prefix_size + max_reply) {
+                made.end(rpc::status::resource_exhausted,
+                         "the answer is larger than max (" + std::to_string(max_reply) + " bytes)");
+                check(::nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL));
+                return;
+            }
+            made.reply_.append(reinterpret_cast<char const*>(bytes), size);
+        });
     }
 
     static int on_frame(nghttp2_session*, nghttp2_frame const* frame, void* self) {
-        if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == 0)
-            static_cast<exchange*>(self)->end(
-                rpc::status::unavailable, "the peer takes no calls: " + std::string{::nghttp2_http2_strerror(
-                                                                            frame->goaway.error_code)});
-        return 0;
+        return guarded(self, [&](exchange& made) {
+            if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == 0)
+                made.end(rpc::status::unavailable,
+                         "the peer takes no calls: " +
+                             std::string{::nghttp2_http2_strerror(frame->goaway.error_code)});
+        });
     }
 
     static int on_close(nghttp2_session*, std::int32_t, std::uint32_t error, void* self) {
-        auto& made = *static_cast<exchange*>(self);
-        call_status status = made.head_.status(error);
-        if (status.code == rpc::status::ok) status = made.judge_reply();
-        made.end(status.code, std::move(status.message));
-        return 0;
+        return guarded(self, [&](exchange& made) {
+            call_status status = made.head_.status(error);
+            if (status.code == rpc::status::ok) status = made.judge_reply();
+            made.end(status.code, std::move(status.message));
+        });
     }
 
     call_status judge_reply() const {
@@ -192,6 +216,7 @@ class exchange {
     bool first_ = true;
     bool ended_ = false;
     call_status status_;
+    std::exception_ptr failure_; ///< what a callback threw
 };
 
 /// One call of a method over a connection of its own: the bytes of its answer. Throws rpc::error.
@@ -205,7 +230,9 @@ inline std::string call(rpc::target const& to, std::string const& method, std::s
 
     exchange made{to, method, request, left()};
     std::string unsent;
-    for (made.send(unsent); !made.ended(); made.send(unsent)) {
+    for (;;) {
+        if (unsent.empty()) made.send(unsent);
+        if (made.ended()) break;
         if (!unsent.empty()) {
             auto const sent = ::send(socket.get(), unsent.data(), unsent.size(), MSG_NOSIGNAL);
             if (sent >= 0)
@@ -216,7 +243,7 @@ inline std::string call(rpc::target const& to, std::string const& method, std::s
                 fail({rpc::status::unavailable, std::string{"send: "} + std::strerror(errno)});
         }
         pollfd waiting{socket.get(), static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT), 0};
-        ::poll(&waiting, 1, static_cast<int>(left().count()) + 1);
+        ::poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left().count(), 60'000)) + 1);
         if (left().count() == 0) fail({rpc::status::deadline_exceeded, "Deadline Exceeded"});
         if ((waiting.revents & ~POLLOUT) == 0) continue;
         char buffer[16384];

@@ -80,20 +80,22 @@ inline std::string percent_decoded(std::string_view text) {
 /// What an answer's headers and trailers say of the call.
 class response_head {
   public:
-    void add(std::string_view name, std::string_view value) {
+    /// `last`: of those that end the stream. Only they have the call's status.
+    void add(std::string_view name, std::string_view value, bool last) {
         if (name == ":status")
             http_ = number(value);
-        else if (name == "grpc-status")
+        else if (last && name == "grpc-status")
             code_ = number(value);
-        else if (name == "grpc-message")
-            message_ = percent_decoded(value.substr(0, max_message));
+        else if (last && name == "grpc-message")
+            message_ = value.substr(0, max_message);
     }
 
     /// Of a stream that has ended with the error; 0: none.
     call_status status(std::uint32_t error) const {
         constexpr int codes = static_cast<int>(rpc::status::unauthenticated) + 1;
         if (code_)
-            return {*code_ >= 0 && *code_ < codes ? rpc::status{*code_} : rpc::status::unknown, message_};
+            return {*code_ >= 0 && *code_ < codes ? rpc::status{*code_} : rpc::status::unknown,
+                    percent_decoded(message_)};
         if (error != NGHTTP2_NO_ERROR)
             return {status_of_http2(error),
                     "the call was reset: " + std::string{::nghttp2_http2_strerror(error)}};
@@ -113,7 +115,7 @@ class response_head {
 
     std::optional<int> http_;
     std::optional<int> code_;
-    std::string message_;
+    std::string message_; ///< as it came
 };
 
 } // namespace cnix::backends::grpc_detail
