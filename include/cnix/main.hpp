@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/accepts.hpp>
 #include <cnix/cni/error_json.hpp>
+#include <cnix/cni/quoted.hpp>
 #include <cnix/cni/read_request.hpp>
 #include <cnix/sys/fd.hpp>
 #include <cnix/verbs.hpp>
@@ -64,13 +65,6 @@ inline std::string help_text(std::string_view program, bool has_plan) {
            "  --version        the version, and the CNI versions it speaks\n";
 }
 
-/// A line that no name in it can end, or use to steer a terminal.
-inline std::string one_line(std::string text) {
-    for (char& byte : text)
-        if (static_cast<unsigned char>(byte) < ' ' || byte == '\x7f') byte = '?';
-    return text + '\n';
-}
-
 /// The file's text, if the plugin accepts it; else tells why not. `program` is the plugin's type.
 template <class Plugin>
 std::optional<std::string> accepted_file(std::string_view program, std::string const& file) {
@@ -78,17 +72,17 @@ std::optional<std::string> accepted_file(std::string_view program, std::string c
         auto text = cni::read_configuration(sys::open(file, O_RDONLY).get(), file);
         auto const faults = faults_of<Plugin>(text, program, form_of(file));
         for (config::fault const& one : faults)
-            print(stderr, one_line(file + ':' + std::string{to_string(one)}), 1);
+            print(stderr, cni::one_line(file + ':' + std::string{to_string(one)}), 1);
         if (faults.empty()) return text;
     } catch (std::exception const& e) {
-        print(stderr, one_line(std::string{program} + ": " + e.what()), 1);
+        print(stderr, cni::one_line(std::string{program} + ": " + e.what()), 1);
     }
     return std::nullopt;
 }
 
 template <class Plugin> bool check_file(std::string_view program, std::string const& file) {
     return accepted_file<Plugin>(program, file) &&
-           print(stdout, one_line(file + ": fits " + std::string{program}), 0) == 0;
+           print(stdout, cni::one_line(file + ": fits " + std::string{program}), 0) == 0;
 }
 
 /// Of an attachment that the variables of the CNI protocol describe, as far as they are set.
@@ -119,11 +113,11 @@ int print_plan(std::string_view program, std::string const& file, planner const 
         return print(stdout, plan(*text, program, file, example_attachment()), 0);
     } catch (cni::error const& e) {
         return print(stderr,
-                     one_line(std::string{program} + ": " + file + ": " + e.message() +
-                              (e.details().empty() ? "" : ": " + e.details())),
+                     cni::one_line(std::string{program} + ": " + file + ": " + e.message() +
+                                   (e.details().empty() ? "" : ": " + e.details())),
                      1);
     } catch (std::exception const& e) {
-        return print(stderr, one_line(std::string{program} + ": " + file + ": " + e.what()), 1);
+        return print(stderr, cni::one_line(std::string{program} + ": " + file + ": " + e.what()), 1);
     }
 }
 

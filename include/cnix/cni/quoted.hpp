@@ -24,4 +24,11 @@ inline std::string quoted(std::string_view text) {
     return out += '"';
 }
 
+/// A line for people that no word in it, which may be somebody else's, can end, or use to steer a terminal.
+inline std::string one_line(std::string text) {
+    for (char& byte : text)
+        if (static_cast<unsigned char>(byte) < ' ' || byte == '\x7f') byte = '?';
+    return text + '\n';
+}
+
 } // namespace cnix::cni

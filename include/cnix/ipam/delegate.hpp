@@ -66,7 +66,9 @@ class delegate {
         try {
             ipam = plugin_of(settings);
         } catch (cni::error const& e) {
-            std::fprintf(stderr, "cnix: `ipam`: the address was not released: %s\n", e.what());
+            std::fputs(
+                cni::one_line("cnix: `ipam`: the address was not released: " + std::string{e.what()}).c_str(),
+                stderr);
             return;
         }
         ipam->run(cni::verb::del);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/cni/error.hpp>
+#include <cnix/cni/quoted.hpp>
 #include <cnix/concepts/cni_backend.hpp>
 #include <cnix/concepts/ipam_policy.hpp>
 #include <cnix/eni/lease.hpp>
@@ -380,7 +381,7 @@ template <cni_backend Client> class remote {
 
     clock::duration waited_{}; ///< of the deadline, in hold()
 
-    static void warn(std::string const& what) { std::fprintf(stderr, "cnix: %s\n", what.c_str()); }
+    static void warn(std::string const& what) { std::fputs(cni::one_line("cnix: " + what).c_str(), stderr); }
 };
 static_assert(ipam_policy<remote<archetypes::cni_client>>);
 

@@ -76,9 +76,11 @@ def test_cmd_del(daemon, before):
 def test_cmd_del_err_del_network(daemon, before):
     """Any error of the daemon: the pod's things go, and the release waits (upstream: it leaks)."""
     pod = daemon.attach()
-    daemon.stub.instead["DelNetwork"] = raising("error on DelNetwork")
-    pod.delete()
+    daemon.stub.instead["DelNetwork"] = raising("error\ncnix: on \x1b[2JDelNetwork")
+    done = pod.run("DEL")
+    done.success()
     assert left(daemon, before) == [] and len(daemon.spooled()) == 1
+    assert "error?cnix: on ?[2JDelNetwork" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_cmd_del_err_teardown(daemon, before):
