@@ -65,10 +65,10 @@ def test_documents(staged):
         text = (staged / DATA / "doc" / package / "copyright").read_text()
         licence = "\n".join(line[1:].replace(".", "", 1) if line == " ." else line[1:] for line in text.splitlines())
         assert (ROOT / "LICENSE").read_text().strip() in licence
-    assert {path.name for path in (documents / "examples").iterdir()} == {f"{name}.conflist" for name in PLUGINS}
+    assert {path.name for path in (documents / "examples").iterdir()} == {f"{name}.conflist" for name in PLUGINS} | {"eni-node.json", "eni.json"}
     assert {path.name for path in (documents / "licenses").iterdir()} == {"Apache-2.0", "GPL-3", "LGPL-2.1", "LGPL-3"}
     assert {path.name for path in (staged / DATA / "doc/cnix-ipamd/licenses").iterdir()} == {"LGPL-2.1"}
-    assert {path.name for path in (staged / DATA / "doc/cnix-ipamd/examples").iterdir()} == {"ipamd.toml"}
+    assert {path.name for path in (staged / DATA / "doc/cnix-ipamd/examples").iterdir()} == {"ipamd.toml", "policy.json", "daemonset.yaml"}
 
 
 def test_manual_pages(staged):
