@@ -9,6 +9,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ class Ipamd:
         self.settings |= {name.replace("_", "-"): value for name, value in settings.items()}
         self.process: subprocess.Popen | None = None
         self.environment: dict[str, str] = {}
+        self.ahead = 0  # seconds; pass_time()
 
     @property
     def argv(self) -> list[str]:
@@ -68,6 +70,28 @@ class Ipamd:
                 raise AssertionError(f"{self.program} did not say {text}:\n{self.log}") from None
             if text in said:
                 return said
+
+    def with_a_clock(self) -> "Ipamd":
+        """Whose time can pass_time(); called before the start."""
+        library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+        if library is None:
+            pytest.skip("libfaketime is missing (Debian: libfaketime)")
+        if b"__asan_init" in self.node.plugins.path(self.program).read_bytes():
+            pytest.skip("the sanitizer's library must be loaded before libfaketime")
+        self.environment |= {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(self.directory / "clock"), "FAKETIME_NO_CACHE": "1"}
+        self.pass_time(0)
+        return self
+
+    def pass_time(self, seconds: int) -> None:
+        """All clocks of the daemon, and the cloud's, are so much later at once. It notices with the next thing that happens on the node."""
+        self.ahead += seconds
+        self.cloud.advance(seconds)
+        self.cloud.set(skew=self.ahead)
+        fresh = self.directory / "clock.new"
+        fresh.write_text(f"+{self.ahead}s")
+        fresh.rename(self.directory / "clock")  # it reads it each time
+        self.node.ip("route replace blackhole 192.0.2.1")
+        self.node.ip("route del blackhole 192.0.2.1")
 
     def stop(self, how: int = signal.SIGTERM, timeout: float = 30) -> None:
         """With success, unless it is killed."""
@@ -104,6 +128,23 @@ class Ipamd:
 
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def metric(self, name: str) -> float:
+        """Of one without labels, or with them as they stand there."""
+        for line in self.get("/metrics", 61678).splitlines():
+            if line.startswith(name + " "):
+                return float(line.rpartition(" ")[2])
+        return 0
+
+    def status(self) -> dict:
+        return json.loads(self.get("/v1/status", 61679))
+
+    def took_to_end(self) -> float:
+        """Seconds, by its own log, from a signal to its last line."""
+        lines = self.log.splitlines()
+        begun = next(at for at in range(len(lines) - 1, -1, -1) if " ends, by " in lines[at])
+        first, last = (datetime.fromisoformat(lines[at].partition(" ")[0]) for at in (begun, -1))
+        return (last - first).total_seconds()
 
     def get(self, path: str, port: int) -> str:
         """Of its HTTP servers."""

@@ -4,11 +4,16 @@ As a program it makes the calls that it reads, one JSON object a line, {"method"
 writes what came of each as a line: {"reply": {name: value}, "raw": hex} or {"code", "text"}.
 
     python3 ipamd_client.py GENERATION ENDPOINT
+
+Or it is many callers at once until the daemon ends, and writes one object of what they saw: Callers.
+
+    python3 ipamd_client.py GENERATION ENDPOINT CALLERS [ENDPOINT]
 """
 
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 try:
@@ -47,10 +52,79 @@ def calls(namespace, generation: str, endpoint: str, *which: dict) -> list[dict]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+class Callers:
+    """Who calls until the daemon has gone. Each of `count` adds and deletes one pod after the other; the first four let their tenth be."""
+
+    def __init__(self, namespace, generation: str, endpoint: str, count: int, other_endpoint: str):
+        """At each endpoint there is also one who sends no request in its call; at the first, one who watches the health."""
+        self._process = subprocess.Popen(namespace.argv(sys.executable, __file__, generation, endpoint, str(count), other_endpoint),
+                                         text=True, stdout=subprocess.PIPE)
+        assert self._process.stdout.readline() == "under way\n"
+
+    def ended(self) -> dict:
+        """{"given": [pods that have an address for all that they know], "unknown": [ones whose call was cut off], "watched": [...]}"""
+        text, _ = self._process.communicate(timeout=60)
+        return json.loads(text)
+
+
+def call_until_it_ends(channels: list, generation: str, callers: int) -> dict:
+    given, unknown, watched, answered = [], [], [], threading.Semaphore(0)
+    over = threading.Event()
+
+    def churn(caller: int) -> None:
+        for number in range(1_000_000):
+            pod = {"K8S_POD_NAME": "n", "K8S_POD_NAMESPACE": "d", "NetworkName": "aws-cni", "ContainerID": f"c{caller}-{number}", "IfName": "eth0"}
+            added = call(channels[0], generation, {"method": "AddNetwork", "fields": pod})
+            answered.release()
+            if "code" in added:
+                return unknown.append(pod["ContainerID"])
+            if not added["reply"].get("Success"):
+                continue
+            if number == 9 and caller < 4:
+                given.append(pod["ContainerID"])
+            elif "code" in call(channels[0], generation, {"method": "DelNetwork", "fields": pod}):
+                return unknown.append(pod["ContainerID"])
+
+    def watch() -> None:
+        stream = channels[0].unary_stream("/grpc.health.v1.Health/Watch")(b"")
+        try:
+            for reply in stream:
+                watched.append(decode(reply, {1: "status"})["status"])
+                answered.release()
+        except grpc.RpcError as error:
+            watched.append(error.code().name)
+
+    def hang(channel) -> None:
+        def nothing():
+            answered.release()
+            over.wait()
+            yield from ()
+        try:
+            channel.stream_unary("/rpc.CNIBackend/AddNetwork")(nothing())
+        except grpc.RpcError:
+            pass
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(callers)] + [threading.Thread(target=watch)]
+    hanging = [threading.Thread(target=hang, args=(channel,)) for channel in channels]
+    for thread in threads + hanging:
+        thread.start()
+    for _ in range(20 * callers):
+        answered.acquire()
+    print("under way", flush=True)
+    for thread in threads + hanging:
+        thread.join()
+    over.set()
+    return {"given": given, "unknown": unknown, "watched": watched}
+
+
 def main():
-    _, generation, endpoint = sys.argv
+    _, generation, endpoint, *load = sys.argv
     if endpoint.startswith("unix:///"):
         endpoint = "unix:" + endpoint.removeprefix("unix://")
+    if load:
+        channels = [grpc.insecure_channel(one) for one in (endpoint, load[1])]
+        print(json.dumps(call_until_it_ends(channels, generation, int(load[0]))), flush=True)
+        return
     with grpc.insecure_channel(endpoint) as channel:
         for line in sys.stdin:
             print(json.dumps(call(channel, generation, json.loads(line))), flush=True)

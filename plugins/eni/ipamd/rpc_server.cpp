@@ -97,6 +97,16 @@ class watcher final : public ::grpc::ServerGenericBidiReactor {
         std::lock_guard const lock{mutex_};
         tell();
     }
+    /// Nobody watches a server that stops: it is told the health of now, and let go.
+    void leave() {
+        {
+            std::lock_guard const lock{mutex_};
+            leaving_ = true;
+            tell();
+            if (writing_) return; // OnWriteDone() ends it
+        }
+        end({rpc::status::unavailable, "the server stops"});
+    }
 
     void OnReadDone(bool ok) override {
         auto const asked = ok ? read<proto::health::HealthCheckRequest>(request_) : std::nullopt;
@@ -107,9 +117,13 @@ class watcher final : public ::grpc::ServerGenericBidiReactor {
     }
     void OnWriteDone(bool ok) override {
         if (!ok) return end({rpc::status::cancelled, "the caller is gone"});
-        std::lock_guard const lock{mutex_};
-        writing_ = false;
-        tell();
+        {
+            std::lock_guard const lock{mutex_};
+            writing_ = false;
+            tell();
+            if (writing_ || !leaving_) return;
+        }
+        end({rpc::status::unavailable, "the server stops"});
     }
     void OnCancel() override { end({rpc::status::cancelled, "cancelled"}); }
     void OnDone() override {
@@ -142,7 +156,7 @@ class watcher final : public ::grpc::ServerGenericBidiReactor {
     ::grpc::ByteBuffer request_, reply_;
     std::string service_;
     std::mutex mutex_;
-    bool writing_ = false, ended_ = false;
+    bool writing_ = false, ended_ = false, leaving_ = false;
     std::optional<rpc::health> told_;
 };
 
@@ -170,6 +184,11 @@ class server final : public rpc_server, private ::grpc::CallbackGenericService {
     ~server() override { server::stop(std::chrono::milliseconds{0}); }
 
     void stop(std::chrono::milliseconds within) override {
+        {
+            std::lock_guard const lock{watchers_mutex_};
+            stopping_ = true;
+            for (watcher* one : watchers_) one->leave();
+        }
         server_->Shutdown(std::chrono::system_clock::now() + within);
         server_->Wait();
     }
@@ -211,6 +230,7 @@ class server final : public rpc_server, private ::grpc::CallbackGenericService {
                                [this](watcher* one) {
                                    std::lock_guard const lock{watchers_mutex_};
                                    watchers_.insert(one);
+                                   if (stopping_) one->leave();
                                },
                                [this](watcher* one) {
                                    std::lock_guard const lock{watchers_mutex_};
@@ -254,6 +274,7 @@ class server final : public rpc_server, private ::grpc::CallbackGenericService {
     rpc_handlers handlers_;
     std::mutex watchers_mutex_;
     std::set<watcher*> watchers_;
+    bool stopping_ = false;
     std::unique_ptr<::grpc::Server> server_;
 };
 

@@ -56,7 +56,8 @@ class rpc_server {
     static std::unique_ptr<rpc_server> listen(rpc::endpoint const& at, rpc_handlers handlers);
 
     virtual ~rpc_server() = default;
-    /// Accepts nothing more, waits until what is in flight is answered, at most so long, and cancels the rest.
+    /// Accepts nothing more, tells those who watch the health and lets them go, waits until what is in flight is answered, at
+    /// most so long, and cancels the rest.
     virtual void stop(std::chrono::milliseconds within) = 0;
     /// Tells those who watch a service's health (Health/Watch) that it may have changed.
     virtual void health_changed() = 0;

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.ipamd import Ipamd, fields, wait_until
-from support.ipamd_client import calls
+from support.ipamd_client import Callers, calls
 from support.snapshot import difference, snapshot
 
 pytest.importorskip("grpc", reason="python3-grpcio is not installed")
@@ -84,7 +84,21 @@ def test_sigterm_ends_it_whatever_the_cloud_does(managed):
     daemon = managed.daemon(warm_ip_target=1).start(ready=False)
     managed.cloud.wait_for(lambda: managed.cloud.count("ec2") >= 1)
     daemon.stop(timeout=10)
-    assert not daemon.socket.exists()
+    assert daemon.took_to_end() < 2 and not daemon.socket.exists()
+
+
+def test_sigterm_under_load(managed):
+    """What was answered is on the disk and the rest is refused, in less than two seconds, also while callers hang and the cloud does."""
+    daemon = managed.daemon(warm_ip_target=8, ip_cooldown_period=0, tcp="127.0.0.1:50051", tcp_generation="v1.20").start()
+    managed.cloud.wait_for(lambda: len(managed.cloud.enis[managed.lab.enis[0].id].addresses) == 9)
+    managed.cloud.fail("ec2:*", end="hang", times=None)
+    callers = Callers(managed.node, "v1_20", f"unix://{daemon.socket}", 16, "127.0.0.1:50051")
+    daemon.stop(timeout=10)
+    seen, stored = callers.ended(), set(daemon.stored())
+    assert daemon.took_to_end() < 2 and " has ended" in daemon.log.splitlines()[-1], daemon.log
+    assert set(seen["given"]) <= stored <= {*seen["given"], *seen["unknown"]}
+    assert len(seen["unknown"]) == 16 and "the address manager is stopping" in daemon.log
+    assert seen["watched"] == [1, 2, "UNAVAILABLE"]
 
 
 def test_a_restart_while_ec2_is_away(managed):
@@ -125,6 +139,7 @@ def test_sigterm_ends_it_while_a_program_hangs(managed):
     daemon.start(ready=False)
     wait_until((daemon.directory / "started").exists, daemon)
     daemon.stop(timeout=10)
+    assert daemon.took_to_end() < 2
 
 
 def test_a_full_disk_fails_the_add_and_changes_nothing(managed):

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds settles{200};
 /// How long SIGTERM leaves to what is in flight. All of it must end within 2 s.
 constexpr std::chrono::milliseconds finishes_within{1000};
-constexpr std::chrono::milliseconds ends_within{1800};
+constexpr std::chrono::milliseconds ends_within{1500};
 
 targets targets_of(settings const& from) {
     return {from.warm_eni_target,    from.warm_ip_target, from.minimum_ip_target,
@@ -119,6 +119,7 @@ void service::try_again(void (service::*part)()) {
 }
 
 void service::open_checkpoint() {
+    opening_ = true;
     work_on(
         disk_, loop_,
         [path = line_.values.backing_store] {
@@ -127,6 +128,8 @@ void service::open_checkpoint() {
             return std::pair{std::move(files), std::move(state)};
         },
         [this](auto opened) {
+            opening_ = false;
+            if (stopping_.stop_requested()) return;
             try {
                 auto [files, state] = opened.get();
                 manager_.restore(state, now());
@@ -324,7 +327,11 @@ void service::stop(int signal) {
     pump();
     // The loop goes on, for what is in flight is answered there.
     ending_ = std::thread{[this] {
-        for (auto const& one : servers_) one->stop(finishes_within);
+        // Beside each other: each may have to wait for a caller that hangs.
+        std::vector<std::jthread> each;
+        for (auto const& one : servers_)
+            each.emplace_back([&server = *one] { server.stop(finishes_within); });
+        each.clear();
         boost::asio::post(loop_, [this] {
             stopped_ = true;
             end();
@@ -332,7 +339,7 @@ void service::stop(int signal) {
     }};
 }
 
-bool service::is_idle() const { return !cloud_busy_ && !kernel_busy_ && !replaying_; }
+bool service::is_idle() const { return !opening_ && !cloud_busy_ && !kernel_busy_ && !replaying_; }
 
 /// When nothing is in flight, and all is on the disk.
 void service::end() {
@@ -345,7 +352,8 @@ void service::end() {
     servers_.clear();
     if (!is_idle()) {
         if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
-        log_warn("ends while the cloud or a program of the node hangs: all that was answered is on the disk");
+        log_warn("ends while the cloud, a program or another daemon's lock is waited for: "
+                 "all that was answered is on the disk");
         std::_Exit(0);
     }
     ended_ = true;

@@ -129,7 +129,7 @@ class service {
 
     std::unique_ptr<checkpoint_files> files_;
     std::unique_ptr<checkpoint_writer> writer_;
-    bool is_writing_ = false;
+    bool opening_ = false, is_writing_ = false;
 
     std::optional<cloud_node> node_;
     std::string cloud_trouble_; ///< of the last call that changes something or asks EC2; empty: none
