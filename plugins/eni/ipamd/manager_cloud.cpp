@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace cnix::ipamd {
 
@@ -119,13 +120,19 @@ void manager::add_eni(cloud_eni const& one, time_point now, reconciled& found) {
     found.new_enis.push_back(one.nic.id);
 }
 
-/// The cloud does not show it.
-void manager::miss_eni(std::string const& id, time_point now, reconciled& found) {
-    eni_record& its = enis_.at(id);
+/// How many have addresses of it.
+std::uint64_t manager::pods_of(std::string const& id, time_point now) const {
     std::uint64_t pods = 0;
     if (store_.interface(id))
         for (auto const family : {net::family::ipv4, net::family::ipv6})
             pods = std::max(pods, store_.count(id, family, now).assigned);
+    return pods;
+}
+
+/// The cloud does not show it.
+void manager::miss_eni(std::string const& id, time_point now, reconciled& found) {
+    eni_record& its = enis_.at(id);
+    std::uint64_t const pods = pods_of(id, now);
     if (pods > 0) {
         if (its.missing) return;
         its.missing = now;
@@ -160,14 +167,22 @@ void manager::compare(cloud_eni const& one, bool adds, time_point now, reconcile
     };
     if (adds && (is_used != (known != nullptr) || (known && place(*known) != place(one.nic)))) {
         // Somebody else's now, or at another place: another ENI as far as pods are concerned.
-        std::uint64_t pods = 0;
-        if (known)
-            for (auto const family : {net::family::ipv4, net::family::ipv6})
-                pods = std::max(pods, store_.count(id, family, now).assigned);
+        std::uint64_t const pods = pods_of(id, now);
         if (pods == 0) {
             if (known) store_.remove(id);
             enis_.erase(id);
             return add_eni(one, now, found);
+        }
+        if (!is_used) {
+            if (!std::exchange(its.managed, false)) return;
+            show(id);
+            ++counters_.quarantined_enis;
+            counters_.quarantined_addresses += pods;
+            found.changed = true;
+            found.findings.push_back("the ENI " + id + " is no longer to be managed, and " +
+                                     std::to_string(pods) +
+                                     " pods have addresses of it: kept for them, and given to no other pod");
+            return;
         }
         found.findings.push_back("the cloud shows the ENI " + id +
                                  " with another place, MAC address or subnet than " + std::to_string(pods) +
@@ -183,6 +198,10 @@ void manager::compare(cloud_eni const& one, bool adds, time_point now, reconcile
             found.findings.push_back("the cloud shows the ENI " + id + " again");
             found.changed = true;
             its.missing.reset();
+        }
+        if (known && !std::exchange(its.managed, true)) {
+            found.findings.push_back("the ENI " + id + " is to be managed again");
+            found.changed = true;
         }
         its.excluded = one.nic.excluded;
         show(id);

@@ -299,7 +299,8 @@ std::optional<action> manager::shrink(time_point now) const {
 bool manager::is_spare(eni::network_interface const& nic, supply const& has, time_point now) const {
     eni_record const& its = enis_.at(nic.id);
     auto const use = use_of(its);
-    if (is_primary(nic) || its.trunk || its.missing || use == eni_use::setting_up) return false;
+    if (is_primary(nic) || its.trunk || its.missing) return false;
+    if (use == eni_use::setting_up || use == eni_use::unmanaged) return false;
     if (now - its.since < shortest_life) return false;
     for (auto const family : {net::family::ipv4, net::family::ipv6}) {
         auto const counted = store_.count(nic.id, family, now);

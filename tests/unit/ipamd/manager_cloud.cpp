@@ -117,6 +117,44 @@ TEST_CASE("an ENI in use that the cloud no longer shows is kept for its pods, an
     }
 }
 
+TEST_CASE(
+    "an ENI that is tagged to be left alone is kept for its pods, given to no other, and never detached") {
+    node one{{.targets = {.warm_eni = 0}}};
+    one.there.node.enis = {eni_of(0, {"10.0.0.16"}), eni_of(1, {"10.0.1.16", "10.0.1.17"})};
+    one.start();
+    CHECK(one.add("a") == "10.0.0.16");
+    CHECK(one.add("b") == "10.0.1.16");
+    one.there.node.enis[1].managed = false;
+    CHECK(says(one.take(), "the ENI eni-1 is no longer to be managed, and 1 pods have addresses of it"));
+    CHECK(one.take().findings.empty());
+    auto const seen = one.pool.look(one.now);
+    CHECK(seen.enis.at(1).use == eni_use::unmanaged);
+    CHECK(seen.quarantined.size() == 1);
+    CHECK(seen.counters.quarantined_addresses == 1);
+    CHECK(one.add("b") == "10.0.1.16");
+    CHECK(one.add("c") == "10.0.0.17"); // not the free one of eni-1
+
+    SUBCASE("it is managed again") {
+        one.there.node.enis[1].managed = true;
+        CHECK(says(one.take(), "the ENI eni-1 is to be managed again"));
+        CHECK(one.pool.look(one.now).enis.at(1).use == eni_use::used);
+        CHECK(one.pool.look(one.now).quarantined.empty());
+    }
+    SUBCASE("its last pod goes") {
+        one.remove("b");
+        one.pass(600s);
+        one.settle();
+        CHECK(one.take().findings.empty());
+        CHECK(one.pool.store().interface("eni-1") == nullptr);
+        one.pass(600s);
+        one.settle();
+        CHECK(one.there.node.enis.size() == 2);
+        CHECK(one.pool.look(one.now).enis.at(1).use == eni_use::unmanaged);
+        one.there.node.enis[1].managed = true;
+        CHECK(one.take().new_enis == std::vector<std::string>{"eni-1"});
+    }
+}
+
 TEST_CASE("metadata that is behind: what was given up is not back, and what came is not missed") {
     node one{{.targets = {.warm_ip = 2}}};
     one.there.node.enis = {eni_of(0, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}), eni_of(1, {})};
