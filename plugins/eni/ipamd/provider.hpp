@@ -178,7 +178,7 @@ namespace cnix {
 ///   name     for logs and status: "ec2".
 ///   changes  whether it can change what the node has; if not, only look() is there.
 ///   look     what the node has. Consistent: what contradicts itself is trouble::nonsense. With `verify` the cloud is asked for
-///            what each ENI has where it otherwise would not be, for what the metadata says may be minutes old.
+///            what each ENI has, its tags too, where it otherwise would not be, for what the metadata says may be minutes old.
 ///   limits   of the instance's type; asked once.
 ///   assign   up to `count` more for the ENI: all that it has of the kind now that `of.cidrs` lacks. Never none.
 ///   unassign takes them from the ENI; ones that it has not are no error.

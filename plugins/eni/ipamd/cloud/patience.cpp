@@ -1,11 +1,12 @@
 #include <ipamd/cloud/patience.hpp>
+#include <cnix/sys/fd.hpp>
 #include <cnix/sys/random.hpp>
 
 #include <algorithm>
 #include <bit>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 namespace cnix::ipamd {
 
@@ -22,10 +23,15 @@ patience::duration patience::next() {
 }
 
 bool wait_for(std::chrono::milliseconds time, std::stop_token stop) {
-    std::mutex mutex;
-    std::condition_variable_any never;
-    std::unique_lock lock{mutex};
-    never.wait_for(lock, stop, time, [] { return false; });
+    using clock = std::chrono::steady_clock;
+    sys::fd const stopped{::eventfd(0, EFD_CLOEXEC)};
+    std::stop_callback const wake{stop, [&] { ::eventfd_write(stopped.get(), 1); }};
+    auto const end = clock::now() + time;
+    for (auto left = time; left.count() > 0 && !stop.stop_requested();
+         left = std::chrono::ceil<std::chrono::milliseconds>(end - clock::now())) {
+        pollfd one{stopped.get(), POLLIN, 0};
+        ::poll(&one, 1, static_cast<int>(left.count()));
+    }
     return !stop.stop_requested();
 }
 

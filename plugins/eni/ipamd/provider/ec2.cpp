@@ -58,7 +58,7 @@ cloud_node ec2::look(bool verify, std::stop_token stop) {
     auto now = look_at(imds_, settings_, stop);
     if (!api_) api_.emplace(settings_, credentials_, now.region);
     ask_ec2(now, verify, stop);
-    exclude(now, stop);
+    exclude(now, verify, stop);
     node_ = now;
     return now;
 }
@@ -187,9 +187,9 @@ void ec2::read_subnets(cloud_node const& now, std::stop_token const& stop) {
     subnets_until_ = std::chrono::steady_clock::now() + subnets_last;
 }
 
-void ec2::exclude(cloud_node& now, std::stop_token const& stop) {
+void ec2::exclude(cloud_node& now, bool verify, std::stop_token const& stop) {
     if (!settings_.subnet_discovery) return;
-    bool ask = false;
+    bool ask = verify && std::chrono::steady_clock::now() >= subnets_until_;
     for (auto const& eni : now.enis)
         if (std::ranges::find(subnets_, eni.subnet_id, &reply::subnet::id) == subnets_.end())
             ask |= asked_for_.insert(eni.subnet_id).second;

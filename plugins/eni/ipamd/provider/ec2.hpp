@@ -52,7 +52,7 @@ class ec2 {
     void learn(ipamd::cloud_eni&, ipamd::reply::interface const&, std::string const& instance);
     bool is_of_pods(ipamd::cloud_eni const& eni) const;
     void ask_ec2(ipamd::cloud_node&, bool verify, std::stop_token const&);
-    void exclude(ipamd::cloud_node&, std::stop_token const&);
+    void exclude(ipamd::cloud_node&, bool verify, std::stop_token const&);
     void read_subnets(ipamd::cloud_node const&, std::stop_token const&);
 
     // ec2_enis.cpp

@@ -7,6 +7,9 @@ using namespace std::chrono_literals;
 /// How often the cloud is compared with what it showed.
 constexpr std::chrono::seconds looks_each{60};
 constexpr std::chrono::hours cleans_each{1};
+/// How often at least tags are read again, which the metadata do not tell; and how soon once more if that fails.
+constexpr std::chrono::hours verifies_each{1};
+constexpr std::chrono::minutes verifies_again{5};
 } // namespace
 
 /// `work` with the Provider in its thread, `then` in the loop.
@@ -38,6 +41,8 @@ void service::first_look() {
                   }
                   fine("cloud");
                   starting_.succeeded();
+                  verified();
+                  next_look_ = clock::now() + looks_each;
                   first_set_up();
               });
 }
@@ -52,7 +57,6 @@ void service::take(cloud_node shown) {
     for (auto const& one : node_->vpc_cidrs)
         if (one.is_v4()) line_.values.node.vpcCIDRs.push_back(one);
     set_facts();
-    next_look_ = clock::now() + looks_each;
     metrics_.looked(std::chrono::system_clock::now());
 }
 
@@ -100,19 +104,36 @@ void service::ask_limits() {
               });
 }
 
+/// The next time is another for each node: many may have started at once.
+void service::verified() {
+    verified_ = clock::now();
+    next_verify_ =
+        verified_ + verifies_each + std::chrono::seconds{std::uniform_int_distribution{0, 300}(random_)};
+}
+
+/// Somebody may have set tags, and wants to see what comes of it; but not more than once a minute.
+void service::look_soon() {
+    next_verify_ = std::max(clock::now(), verified_ + looks_each);
+    next_look_ = std::min(next_look_, next_verify_);
+}
+
 void service::look() {
     metrics_.begun("nodeIPPoolReconcile");
+    bool const verify = manager_.wants_look() || clock::now() >= next_verify_;
+    if (verify) next_verify_ = clock::now() + verifies_again;
+    next_look_ = clock::time_point::max(); // or what look_soon() says meanwhile
     ask_cloud(
-        [verify = manager_.wants_look(), follow = may_change()](cloud_port& cloud, std::stop_token stop) {
+        [verify, follow = may_change()](cloud_port& cloud, std::stop_token stop) {
             auto shown = cloud.look(verify, stop);
             if (follow) cloud.follow_security_groups(shown, stop);
             return shown;
         },
-        [this](auto ended) {
+        [this, verify](auto ended) {
             metrics_.ended("nodeIPPoolReconcile");
-            next_look_ = clock::now() + looks_each;
+            next_look_ = std::min(next_look_, clock::now() + looks_each);
             try {
                 take(ended.get());
+                if (verify) verified();
                 fine("cloud");
             } catch (std::exception const& e) {
                 manager_.look_failed(now());

@@ -307,6 +307,7 @@ void service::reload_settings() {
         manager_.retarget(targets_of(line_.values), now());
         if (node_) set_facts();
         next_repair_ = clock::now();
+        if (ready_) look_soon();
         log_info("the settings are read anew");
     } catch (std::exception const& e) {
         log_error(std::string{"the settings stay as they were: "} + e.what());

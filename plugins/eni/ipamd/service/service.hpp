@@ -76,6 +76,8 @@ class service {
     void set_facts();
     void use_cloud();
     void ask_limits();
+    void verified();
+    void look_soon();
     void look();
     void clean_leaked();
     void act(action const& next);
@@ -134,7 +136,7 @@ class service {
     std::optional<cloud_node> node_;
     std::string cloud_trouble_; ///< of the last call that changes something or asks EC2; empty: none
     bool cloud_busy_ = false, has_limits_ = false;
-    clock::time_point next_look_{}, next_limits_{}, next_cleaning_{};
+    clock::time_point next_look_{}, next_limits_{}, next_cleaning_{}, next_verify_{}, verified_{};
 
     bool kernel_busy_ = false, kernel_changed_ = false;
     clock::time_point next_repair_{};
