@@ -95,6 +95,8 @@ class json_writer {
         return *this;
     }
 
+    /// Makes room for a text of so many bytes.
+    void reserve(std::size_t bytes) { out_.reserve(bytes); }
     std::string const& str() const& { return out_; }
     std::string str() && { return std::move(out_); }
 

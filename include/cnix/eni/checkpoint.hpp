@@ -3,6 +3,7 @@
 #include <cnix/cni/json_writer.hpp>
 #include <cnix/config/read.hpp>
 #include <cnix/eni/checkpoint_file.hpp>
+#include <cnix/eni/datastore.hpp>
 #include <cnix/eni/state.hpp>
 #include <cnix/sys/directory.hpp>
 #include <cnix/sys/replace_durably.hpp>
@@ -12,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 /// The state in the file format of upstream's daemon (pkg/ipamd/datastore/data_store.go), which every version since v1.7
 /// writes and since v1.12 reads; docs/eni-pool.md. Ours beyond it is the member `releases`, which upstream's reader passes
@@ -40,37 +43,51 @@ inline std::int64_t nanoseconds(time_point at) {
 inline void write_address(cni::json_writer& to, net::address const& address) {
     to.member(address.is_v4() ? "ipv4" : "ipv6", address.text().view());
 }
-} // namespace detail
-
-/// Upstream's bytes, but for the order of entries, which upstream leaves to chance: sorted by key. An entry a holding.
-inline std::string checkpoint_text(state const& from) {
+/// `each` calls what it is given with each assignment and holding.
+inline std::string checkpoint_text(auto const& each, std::size_t about,
+                                   std::vector<release_record> const& releases) {
     cni::json_writer to{cni::json_writer::layout::compact};
+    to.reserve(64 + 320 * about + 96 * releases.size()); // an entry of Kubernetes' has 270 bytes
     to.begin_object().member("version", checkpoint_version).key("allocations").begin_array();
-    for (assignment const& one : from.assignments)
-        for (holding const& part : one.holdings) {
-            to.begin_object();
-            to.member("networkName", std::string_view{one.key.network});
-            to.member("containerID", std::string_view{one.key.container});
-            to.member("ifName", std::string_view{one.key.interface});
-            for (net::address const& address : part.addresses) detail::write_address(to, address);
-            to.member("allocationTimestamp", detail::nanoseconds(one.since)).key("metadata").begin_object();
-            if (!one.pod.name_space.empty())
-                to.member("k8sPodNamespace", std::string_view{one.pod.name_space});
-            if (!one.pod.name.empty()) to.member("k8sPodName", std::string_view{one.pod.name});
-            to.member("interfacesCount", one.pod.interfaces).end_object().end_object();
-        }
+    each([&](assignment const& one, holding const& part) {
+        to.begin_object();
+        to.member("networkName", std::string_view{one.key.network});
+        to.member("containerID", std::string_view{one.key.container});
+        to.member("ifName", std::string_view{one.key.interface});
+        for (net::address const& address : part.addresses) write_address(to, address);
+        to.member("allocationTimestamp", nanoseconds(one.since)).key("metadata").begin_object();
+        if (!one.pod.name_space.empty()) to.member("k8sPodNamespace", std::string_view{one.pod.name_space});
+        if (!one.pod.name.empty()) to.member("k8sPodName", std::string_view{one.pod.name});
+        to.member("interfacesCount", one.pod.interfaces).end_object().end_object();
+    });
     to.end_array();
-    if (!from.releases.empty()) {
+    if (!releases.empty()) {
         to.key("releases").begin_array();
-        for (auto const& [address, at] : from.releases) {
+        for (auto const& [address, at] : releases) {
             to.begin_object();
-            detail::write_address(to, address);
-            to.member("releaseTimestamp", detail::nanoseconds(at)).end_object();
+            write_address(to, address);
+            to.member("releaseTimestamp", nanoseconds(at)).end_object();
         }
         to.end_array();
     }
     to.end_object();
     return std::move(to).str() + '\n';
+}
+} // namespace detail
+
+/// Upstream's bytes, but for the order of entries, which upstream leaves to chance: sorted by key. An entry a holding.
+inline std::string checkpoint_text(state const& from) {
+    return detail::checkpoint_text(
+        [&](auto const& with) {
+            for (assignment const& one : from.assignments)
+                for (holding const& part : one.holdings) with(one, part);
+        },
+        from.assignments.size(), from.releases);
+}
+/// That of a datastore's state(card), without a copy of it.
+inline std::string checkpoint_text(datastore const& from, std::optional<int> card) {
+    return detail::checkpoint_text([&](auto const& with) { from.each_holding(card, with); },
+                                   from.assignments().size(), from.releases(card));
 }
 
 /// Reads checkpoint_text(), and what upstream wrote at any time. Throws cni::error; `path` is for the message.
@@ -127,8 +144,9 @@ class checkpoint {
                                   : ": it is no regular file, and links are not followed")};
     }
     /// As sys::replace_durably(), mode 0600. How many bytes. Throws cni::error if load() would refuse the size.
-    std::size_t save(state const& now) const {
-        std::string const text = checkpoint_text(now);
+    std::size_t save(state const& now) const { return save(checkpoint_text(now)); }
+    /// The same, given its text.
+    std::size_t save(std::string_view text) const {
         if (text.size() > largest)
             throw cni::error{cni::code::internal, "the checkpoint " + path() + " would have more than 4 MiB"};
         sys::replace_durably(in_, name_, text, 0600);

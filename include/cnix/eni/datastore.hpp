@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -68,7 +69,7 @@ class datastore {
         };
         auto const at = std::ranges::upper_bound(enis_, order(fresh), {}, order);
         node_eni& added = *enis_.insert(at, std::move(fresh));
-        for (net::prefix const& cidr : cidrs) adopt(added, cidr);
+        adopt(added, cidrs);
     }
     /// One of whose addresses none is assigned.
     void remove(std::string_view id) {
@@ -87,7 +88,7 @@ class datastore {
         if (!to) throw fault("add ENI's IP to datastore: unknown ENI", id);
         require_new(cidr);
         to->pool(cidr.family()).add(cidr);
-        adopt(*to, cidr);
+        adopt(*to, {&cidr, 1});
     }
     /// Removes one that was added, of which no address is assigned. What cools is remembered, should it come back.
     void remove(std::string_view id, net::prefix const& cidr) {
@@ -104,9 +105,8 @@ class datastore {
         if (!from) throw fault("datastore: unknown ENI", id);
         address_pool& pool = from->pool(cidr.family());
         if (!pool.has(cidr)) throw fault("datastore: unknown IP", cidr.text());
-        for (auto at = owners_.lower_bound(cidr.first()); at != owners_.end() && cidr.contains(at->first);
-             ++at)
-            pool.forget(at->first);
+        for (auto at = assigned_.lower_bound(cidr.first()); at != assigned_.end() && cidr.contains(*at); ++at)
+            pool.forget(*at);
         keep(pool.remove(cidr));
     }
     /// Whether pods are given its addresses from now on. Those that have one keep it.
@@ -139,7 +139,7 @@ class datastore {
     /// Whether an ENI has the address for pods.
     bool knows(net::address const& address) const { return eni_with(address) != nullptr; }
     /// Whether some key has the address.
-    bool is_assigned(net::address const& address) const { return owners_.contains(address); }
+    bool is_assigned(net::address const& address) const { return assigned_.contains(address); }
     /// How many addresses and prefixes an ENI has.
     std::size_t cidr_count(std::string_view id, net::family family) const {
         return required(id).pool(family).cidr_count();
@@ -171,8 +171,7 @@ class datastore {
     };
     /// All that is wanted, or an exception and no assignment. What the key has already is given again, whatever is wanted now.
     given assign(pod_key const& key, wanted const& what, pod_metadata pod, time_point now) {
-        if (auto const found = assignments_.find(key); found != assignments_.end())
-            return {&found->second, false};
+        if (auto const found = assignments_.find(key); found != assignments_.end()) return {&*found, false};
         settle(now);
         std::vector<selection::choice> chosen;
         selection const from = free_ones();
@@ -193,11 +192,11 @@ class datastore {
             for (auto const& [address, given_back, beside_used] : one.addresses) {
                 if (given_back) result.before.push_back({address, *given_back});
                 its.pool(address.family()).assign(address);
-                owners_.emplace(address, key);
+                assigned_.insert(address);
                 made.holdings.back().addresses.push_back(address);
             }
         }
-        result.assigned = &assignments_.emplace(key, std::move(made)).first->second;
+        result.assigned = &*assignments_.insert(std::move(made)).first;
         return result;
     }
 
@@ -205,7 +204,7 @@ class datastore {
     /// nothing is changed, if the key has no longer what it was given.
     bool take_back(eni::assignment const& assigned, std::vector<release_record> const& before) {
         auto const found = assignments_.find(assigned.key);
-        if (found == assignments_.end() || !is_same(found->second, assigned)) return false;
+        if (found == assignments_.end() || !is_same(*found, assigned)) return false;
         drop(found, std::nullopt);
         for (auto const& [address, at] : before) given_back(address, at);
         return true;
@@ -227,9 +226,10 @@ class datastore {
     eni::assignment const* find(pod_key const& key) const {
         auto found = assignments_.find(key);
         if (found == assignments_.end()) found = assignments_.find(migrated(key));
-        return found == assignments_.end() ? nullptr : &found->second;
+        return found == assignments_.end() ? nullptr : &*found;
     }
-    std::map<pod_key, eni::assignment> const& assignments() const noexcept { return assignments_; }
+    /// By their keys, and found by them.
+    std::set<eni::assignment, by_key> const& assignments() const noexcept { return assignments_; }
 
     /// What links need of it: one a holding. Nothing of a holding whose ENI is unknown.
     std::vector<allocation> allocations(eni::assignment const& of) const {
@@ -292,21 +292,29 @@ class datastore {
 
     /// Of everything, or of one network card, for which upstream has a file of its own. What no ENI has is card 0's.
     eni::state state(std::optional<int> card = std::nullopt) const {
-        eni::state all;
-        auto const is_wanted = [&](network_interface const* eni) {
-            return !card || *card == (eni ? eni->network_card : 0);
-        };
-        for (auto const& [key, one] : assignments_) {
-            eni::assignment part = one;
-            std::erase_if(part.holdings, [&](holding const& has) { return !is_wanted(interface(has.eni)); });
-            if (!part.holdings.empty()) all.assignments.push_back(std::move(part));
-        }
+        eni::state all{{}, releases(card)};
+        each_holding(card, [&](eni::assignment const& one, holding const& part) {
+            if (all.assignments.empty() || all.assignments.back().key != one.key)
+                all.assignments.push_back({one.key, one.pod, one.since, {}});
+            all.assignments.back().holdings.push_back(part);
+        });
+        return all;
+    }
+    /// state()'s assignments without a copy: calls `with(assignment, holding)` for each holding, by key.
+    template <class With> void each_holding(std::optional<int> card, With with) const {
+        for (eni::assignment const& one : assignments_)
+            for (holding const& part : one.holdings)
+                if (!card || is_of(card, interface(part.eni))) with(one, part);
+    }
+    /// state()'s, by address.
+    std::vector<release_record> releases(std::optional<int> card = std::nullopt) const {
+        std::vector<release_record> all;
         for (node_eni const& one : enis_)
-            if (is_wanted(&one.eni))
-                for (auto const& pool : one.pools) pool.append_releases(all.releases);
-        if (is_wanted(nullptr))
-            for (auto const& [address, at] : released_elsewhere_) all.releases.push_back({address, at});
-        std::ranges::sort(all.releases, {}, &release_record::address);
+            if (is_of(card, &one.eni))
+                for (auto const& pool : one.pools) pool.append_releases(all);
+        if (is_of(card, nullptr))
+            for (auto const& [address, at] : released_elsewhere_) all.push_back({address, at});
+        std::ranges::sort(all, {}, &release_record::address);
         return all;
     }
     /// Takes over what another datastore had. What no ENI has is kept, too, so that it can be released, and belongs to the ENI
@@ -316,16 +324,14 @@ class datastore {
         for (eni::assignment const& one : from.assignments)
             for (holding const& part : one.holdings)
                 for (net::address const& address : part.addresses)
-                    if (owners_.contains(address) || !seen.insert(address).second)
+                    if (assigned_.contains(address) || !seen.insert(address).second)
                         throw fault("datastore: IP already in data store", address.text());
         for (eni::assignment const& one : from.assignments) {
-            eni::assignment& to =
-                assignments_.try_emplace(one.key, eni::assignment{one.key, one.pod, one.since, {}})
-                    .first->second;
+            eni::assignment& to = changed(*assignments_.insert({one.key, one.pod, one.since, {}}).first);
             for (holding const& part : one.holdings) {
                 to.holdings.push_back({{}, part.addresses});
                 for (net::address const& address : part.addresses) {
-                    owners_.emplace(address, one.key);
+                    assigned_.insert(address);
                     if (node_eni* const in = eni_with(address)) {
                         in->pool(address.family()).assign(address);
                         to.holdings.back().eni = in->eni.id;
@@ -334,7 +340,7 @@ class datastore {
             }
         }
         for (auto const& [address, at] : from.releases)
-            if (!owners_.contains(address)) given_back(address, at);
+            if (!assigned_.contains(address)) given_back(address, at);
     }
     /// Counts what was given back later than `now` as given back now. Whether there was any: then the state has changed, and is
     /// to be saved even if nothing else comes of the call. What no ENI has and is not cooling is forgotten. assign() and
@@ -353,8 +359,14 @@ class datastore {
     /// @}
 
   private:
-    using assignment_map = std::map<pod_key, eni::assignment>;
+    using assignment_set = std::set<eni::assignment, by_key>;
 
+    /// One of assignments_, to be changed in what is not its key.
+    static eni::assignment& changed(eni::assignment const& one) { return const_cast<eni::assignment&>(one); }
+    /// Whether what the ENI has is the card's; null: what no ENI has.
+    static bool is_of(std::optional<int> card, network_interface const* eni) {
+        return !card || *card == (eni ? eni->network_card : 0);
+    }
     static cni::error fault(std::string_view what, std::string_view of) {
         return {cni::code::internal, std::string{what}, std::string{of}};
     }
@@ -392,17 +404,16 @@ class datastore {
                 throw fault("datastore: IP already in data store", cidr.text());
     }
     bool is_used(net::prefix const& cidr) const {
-        auto const first = owners_.lower_bound(cidr.first());
-        return first != owners_.end() && cidr.contains(first->first);
+        auto const first = assigned_.lower_bound(cidr.first());
+        return first != assigned_.end() && cidr.contains(*first);
     }
 
     /// Removes an assignment; its addresses were given back then, or were never assigned.
-    eni::assignment drop(assignment_map::iterator found, std::optional<time_point> when) {
-        eni::assignment gone = std::move(found->second);
-        assignments_.erase(found);
+    eni::assignment drop(assignment_set::iterator found, std::optional<time_point> when) {
+        eni::assignment gone = std::move(assignments_.extract(found).value());
         for (holding const& one : gone.holdings)
             for (net::address const& address : one.addresses) {
-                owners_.erase(address);
+                assigned_.erase(address);
                 if (when)
                     given_back(address, *when);
                 else if (node_eni* const in = eni_with(address))
@@ -420,26 +431,36 @@ class datastore {
         for (auto const& [address, at] : forgotten) released_elsewhere_.insert_or_assign(address, at);
     }
 
-    /// What is known already of the addresses of a prefix that has just been added.
-    void adopt(node_eni& to, net::prefix const& cidr) {
-        for (auto at = owners_.lower_bound(cidr.first()); at != owners_.end() && cidr.contains(at->first);
-             ++at) {
-            to.pool(cidr.family()).assign(at->first);
-            for (holding& one : assignments_.at(at->second).holdings)
-                if (std::ranges::find(one.addresses, at->first) != one.addresses.end()) one.eni = to.eni.id;
+    /// What is known already of the addresses of prefixes that have just been added.
+    void adopt(node_eni& to, std::span<net::prefix const> cidrs) {
+        bool any = false;
+        for (net::prefix const& cidr : cidrs) {
+            address_pool& pool = to.pool(cidr.family());
+            for (auto at = assigned_.lower_bound(cidr.first()); at != assigned_.end() && cidr.contains(*at);
+                 ++at) {
+                pool.assign(*at);
+                any = true;
+            }
+            auto at = released_elsewhere_.lower_bound(cidr.first());
+            while (at != released_elsewhere_.end() && cidr.contains(at->first)) {
+                pool.give_back(at->first, at->second, cooldown_);
+                at = released_elsewhere_.erase(at);
+            }
         }
-        auto at = released_elsewhere_.lower_bound(cidr.first());
-        while (at != released_elsewhere_.end() && cidr.contains(at->first)) {
-            to.pool(cidr.family()).give_back(at->first, at->second, cooldown_);
-            at = released_elsewhere_.erase(at);
-        }
+        if (!any) return;
+        for (eni::assignment const& one : assignments_)
+            for (holding& part : changed(one).holdings)
+                if (std::ranges::any_of(part.addresses, [&](net::address const& address) {
+                        return to.pool(address.family()).contains(address);
+                    }))
+                    part.eni = to.eni.id;
     }
 
     std::chrono::seconds cooldown_ = default_cooldown;
     preference preference_ = preference::longest_free;
     std::vector<node_eni> enis_; ///< by network card, device number and ID
-    assignment_map assignments_;
-    std::map<net::address, pod_key> owners_; ///< of every assigned address, whether an ENI has it or not
+    assignment_set assignments_;
+    std::set<net::address> assigned_; ///< every assigned address, whether an ENI has it or not
     std::map<net::address, time_point> released_elsewhere_; ///< of addresses that no ENI has
 };
 

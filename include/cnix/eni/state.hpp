@@ -51,6 +51,14 @@ struct assignment {
     friend bool operator==(assignment const&, assignment const&) = default;
 };
 
+/// The order of assignments, among which a key is looked up without one of its own.
+struct by_key {
+    using is_transparent = void;
+    bool operator()(assignment const& one, assignment const& other) const { return one.key < other.key; }
+    bool operator()(assignment const& one, pod_key const& other) const { return one.key < other; }
+    bool operator()(pod_key const& one, assignment const& other) const { return one < other.key; }
+};
+
 /// When an address was given back. It is kept after the cooldown, too: by it the longest free address is known.
 struct release_record {
     net::address address{};

@@ -157,9 +157,10 @@ class pool {
         locked_checkpoint const file{keys.config};
         store.restore(file.load());
         std::vector<eni::pod_key> garbage;
-        for (auto const& [held, one] : store.assignments())
-            if (held.network == valid.network().str() && !valid.contains(held.container, held.interface))
-                garbage.push_back(held);
+        for (eni::assignment const& one : store.assignments())
+            if (one.key.network == valid.network().str() &&
+                !valid.contains(one.key.container, one.key.interface))
+                garbage.push_back(one.key);
         if (garbage.empty()) return;
         auto const now = std::chrono::system_clock::now();
         for (eni::pod_key const& one : garbage) store.release(one, now);

@@ -88,8 +88,8 @@ eni::state checkpoint_files::load() const {
 std::size_t checkpoint_files::save(commit const& what) {
     reopen_if_gone();
     std::size_t bytes = 0;
-    for (auto const& [card, state] : what.cards)
-        bytes += eni::checkpoint{in_, eni::checkpoint_name(name_, card)}.save(state);
+    for (auto const& [card, text] : what.cards)
+        bytes += eni::checkpoint{in_, eni::checkpoint_name(name_, card)}.save(text);
     return bytes;
 }
 

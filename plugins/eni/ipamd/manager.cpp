@@ -166,20 +166,20 @@ std::vector<eni::assignment> manager::drop_dead(std::function<bool(eni::assignme
     observe(now);
     std::map<eni::pod_key, time_point> dead;
     std::vector<eni::pod_key> gone;
-    for (auto const& [key, one] : store_.assignments()) {
+    for (eni::assignment const& one : store_.assignments()) {
         bool const is_young = one.since <= now && now - one.since < dead_for;
         if (is_young || is_live(one)) continue;
-        auto const seen = dead_since_.find(key);
+        auto const seen = dead_since_.find(one.key);
         time_point const first = seen == dead_since_.end() ? now : seen->second;
         if (now - first >= dead_for)
-            gone.push_back(key);
+            gone.push_back(one.key);
         else
-            dead.emplace(key, first);
+            dead.emplace(one.key, first);
     }
     dead_since_ = std::move(dead);
     std::vector<eni::assignment> reclaimed;
     for (eni::pod_key const& key : gone) {
-        touch(store_.assignments().at(key));
+        touch(*store_.assignments().find(key));
         told_again_.erase(key);
         reclaimed.push_back(store_.release(key, now));
         ++counters_.reclaimed;
@@ -261,7 +261,7 @@ void manager::refuse(std::uint64_t request, add_done& done, refusal why, std::st
 /// Gives it what its key has, or an address, if there is one. False: neither; nothing was moved from.
 bool manager::satisfy(waiter& one, time_point now) {
     auto const has = store_.assignments().find(one.key);
-    if (has != store_.assignments().end()) return tell_again(one, has->second), true;
+    if (has != store_.assignments().end()) return tell_again(one, *has), true;
     if (stopped_ || !taken_ || !store_.has(one.what, now)) return false;
     auto given = store_.assign(one.key, one.what, one.pod, now);
     touch(*given.assigned);

@@ -1,5 +1,6 @@
 // The manager's checkpoint: what waits for the disk.
 #include <ipamd/manager.hpp>
+#include <cnix/eni/checkpoint.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -25,7 +26,8 @@ std::optional<commit> manager::begin_commit(time_point now) {
     // that of its ENI, and who is killed between the two has it twice rather than not at all.
     for (auto card = gathering_.cards.rbegin(); card != gathering_.cards.rend(); ++card) {
         bool const is_all = written_cards_.size() <= 1 && cards().size() == 1;
-        made.cards.emplace_back(*card, is_all ? store_.state() : store_.state(*card));
+        made.cards.emplace_back(*card,
+                                eni::checkpoint_text(store_, is_all ? std::nullopt : std::optional{*card}));
     }
     written_cards_.insert(gathering_.cards.begin(), gathering_.cards.end());
     writing_.emplace(made.ticket, std::exchange(gathering_, {}));

@@ -313,7 +313,7 @@ bool manager::is_spare(eni::network_interface const& nic, supply const& has, tim
         return false;
     // Pods may have addresses of it that the cloud no longer shows.
     return std::ranges::none_of(store_.assignments(), [&](auto const& of) {
-        return std::ranges::any_of(of.second.holdings, [&](auto const& held) { return held.eni == nic.id; });
+        return std::ranges::any_of(of.holdings, [&](auto const& held) { return held.eni == nic.id; });
     });
 }
 

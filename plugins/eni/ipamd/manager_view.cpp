@@ -76,11 +76,11 @@ void manager::append_addresses(snapshot& to, time_point now) const {
             }
         if (seen.key) to.quarantined.push_back(std::move(seen)); // what is only remembered is of no interest
     };
-    for (auto const& [key, one] : store_.assignments())
+    for (eni::assignment const& one : store_.assignments())
         for (eni::holding const& part : one.holdings)
             for (net::address const& address : part.addresses)
-                put({.address = address, .key = key, .pod = one.pod, .assigned = one.since});
-    for (auto const& [address, at] : store_.state().releases) {
+                put({.address = address, .key = one.key, .pod = one.pod, .assigned = one.since});
+    for (auto const& [address, at] : store_.releases()) {
         address_view seen{.address = address, .released = at};
         if (eni::address_pool::is_cooling(at, now, store_.cooldown()))
             seen.cooling_until = at + store_.cooldown();

@@ -123,10 +123,10 @@ class comparison {
             CHECK(store_.count(family, now_) == model_.count(family, now_));
         CHECK(store_.state().releases == model_.releases());
         std::map<net::address, eni::pod_key> owners;
-        for (auto const& [key, one] : store_.assignments())
+        for (auto const& one : store_.assignments())
             for (auto const& part : one.holdings)
                 for (auto const& address : part.addresses) {
-                    CHECK(owners.emplace(address, key).second);
+                    CHECK(owners.emplace(address, one.key).second);
                     CHECK(model_.all.at(address).eni == part.eni);
                 }
         for (auto const& [address, one] : model_.all)

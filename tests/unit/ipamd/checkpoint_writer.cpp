@@ -56,8 +56,8 @@ eni::assignment pod(std::string_view container, std::vector<std::string_view> co
     for (auto const text : of_cards) made.holdings.push_back({"", {ip(text)}});
     return made;
 }
-eni::state with(std::vector<eni::assignment> assignments, std::vector<eni::release_record> releases = {}) {
-    return {std::move(assignments), std::move(releases)};
+std::string with(std::vector<eni::assignment> assignments, std::vector<eni::release_record> releases = {}) {
+    return eni::checkpoint_text(eni::state{std::move(assignments), std::move(releases)});
 }
 std::string thrown(std::function<void()> const& action) {
     try {
@@ -169,22 +169,22 @@ TEST_CASE("a directory that somebody removed is made again") {
 
 TEST_CASE("a write killed at any system call has happened or not, in each file; nobody is lost") {
     directory const here;
-    eni::state const before0 =
+    std::string const before0 =
         with({pod("a", {"10.0.0.5"}), pod("b", {"10.0.0.6"}), pod("moves", {"10.1.0.7"})});
-    eni::state const after0 = with({pod("a", {"10.0.0.5"}), pod("c", {"10.0.0.8"})});
-    eni::state const after1 = with({pod("moves", {"10.1.0.7"})});
+    std::string const after0 = with({pod("a", {"10.0.0.5"}), pod("c", {"10.0.0.8"})});
+    std::string const after1 = with({pod("moves", {"10.1.0.7"})});
     int before = 0, between = 0, after = 0;
     bool killed = true;
     for (int step = 0; killed; ++step) {
-        checkpoint_files{here.file()}.save({1, {{1, {}}, {0, before0}}});
+        checkpoint_files{here.file()}.save({1, {{1, with({})}, {0, before0}}});
         killed = cnix::test::killed_at(
             step, [&] { checkpoint_files{here.file()}.save({2, {{1, after1}, {0, after0}}}); });
         checkpoint_files files{here.file()}; // the lock is free again
         auto const now = files.load();
-        bool const first_done = here.read("ipam-nic-1.json") == eni::checkpoint_text(after1);
-        bool const second_done = here.read("ipam.json") == eni::checkpoint_text(after0);
-        if (!first_done) CHECK(here.read("ipam-nic-1.json") == eni::checkpoint_text(eni::state{}));
-        if (!second_done) CHECK(here.read("ipam.json") == eni::checkpoint_text(before0));
+        bool const first_done = here.read("ipam-nic-1.json") == after1;
+        bool const second_done = here.read("ipam.json") == after0;
+        if (!first_done) CHECK(here.read("ipam-nic-1.json") == with({}));
+        if (!second_done) CHECK(here.read("ipam.json") == before0);
         CHECK((first_done || !second_done));
         ++(second_done ? after : first_done ? between : before);
         std::set<std::string> containers;

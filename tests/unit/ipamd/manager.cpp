@@ -38,7 +38,7 @@ TEST_CASE("an add is idempotent, and answered when it is on the disk") {
     one.ask("a"); // again, before the first is answered
     auto const first = one.pool.begin_commit(one.now);
     REQUIRE(first);
-    CHECK(first->cards.at(0).second.assignments.size() == 1);
+    CHECK(eni::read_checkpoint(first->cards.at(0).second, "ipam.json").assignments.size() == 1);
     CHECK_FALSE(one.pool.begin_commit(one.now)); // one at a time
     one.ask("a");                                // and again, while it is being written
     one.ask("b");

@@ -1,5 +1,6 @@
 #pragma once
 #include <ipamd/manager.hpp>
+#include <cnix/eni/checkpoint.hpp>
 
 #include <doctest/doctest.h>
 
@@ -160,7 +161,7 @@ struct node {
         if (!disk_error.empty())
             pool.failed(one->ticket, disk_error, now);
         else {
-            for (auto const& [card, state] : one->cards) disk[card] = state;
+            for (auto const& [card, text] : one->cards) disk[card] = eni::read_checkpoint(text, "ipam.json");
             pool.committed(one->ticket, now);
         }
         return true;

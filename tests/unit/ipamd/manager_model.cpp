@@ -77,9 +77,9 @@ class world {
         std::map<eni::pod_key, std::set<net::address>> kept;
         for (auto const& one : disk_.assignments) kept.emplace(one.key, addresses(one));
         CHECK(kept.size() == pool_->store().assignments().size());
-        for (auto const& [key, one] : pool_->store().assignments()) CHECK(kept[key] == addresses(one));
+        for (auto const& one : pool_->store().assignments()) CHECK(kept[one.key] == addresses(one));
         std::set<std::string> holders;
-        for (auto const& [key, one] : pool_->store().assignments()) holders.insert(key.container);
+        for (auto const& one : pool_->store().assignments()) holders.insert(one.key.container);
         for (auto const& [who, has] : pods_) CHECK(holders.contains(who));
         for (auto const& who : holders) CHECK((pods_.contains(who) || ghosts_.contains(who)));
     }
@@ -196,7 +196,7 @@ class world {
     void write() {
         if (!writing_) {
             if (auto const next = pool_->begin_commit(now_))
-                writing_ = {next->ticket, next->cards.at(0).second};
+                writing_ = {next->ticket, eni::read_checkpoint(next->cards.at(0).second, "ipam.json")};
         }
         if (!writing_ || (!calm_ && pick(3) == 0)) return;
         auto const done = *std::exchange(writing_, std::nullopt);
@@ -310,7 +310,7 @@ class world {
                 CHECK(one.deadline + 3700s > now_); // the clock may have been set
         }
         std::set<net::address> all;
-        for (auto const& [key, one] : pool_->store().assignments())
+        for (auto const& one : pool_->store().assignments())
             for (auto const& address : addresses(one)) CHECK(all.insert(address).second);
         quarantined += static_cast<int>(pool_->look(now_, pick(50) == 0).quarantined.size());
     }

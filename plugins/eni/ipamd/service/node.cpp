@@ -108,11 +108,11 @@ void service::reclaim(pod_traces const& traces) {
 
 std::vector<placed_interface> service::placed() const {
     std::vector<placed_interface> all;
-    for (auto const& [key, one] : manager_.store().assignments()) {
+    for (eni::assignment const& one : manager_.store().assignments()) {
         for (std::size_t i = 0; i < one.holdings.size(); ++i) {
             auto const* const nic = manager_.store().interface(one.holdings[i].eni);
             auto const name = host_end_of(one, i, line_.values.node.vethPrefix.view());
-            if (nic && name) all.push_back({key, *name, one.holdings[i].addresses, nic->table()});
+            if (nic && name) all.push_back({one.key, *name, one.holdings[i].addresses, nic->table()});
         }
     }
     return all;
