@@ -106,7 +106,7 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
     void check(cni::attachment const& attachment, settings<eni_routed> const& keys, Ns& pod,
                cni::result const& previous, findings& found) {
         Netlink host;
-        for (std::size_t i = 0; i == 0 || has_interface(previous, eni::pod_end_name(attachment, i)); ++i) {
+        for (std::size_t i = 0; i == 0 || has_further(previous, attachment, i); ++i) {
             auto end = attachment;
             end.interface = eni::pod_end_name(attachment, i);
             auto const told = i == 0 ? told_by(previous, attachment, keys, found) : told_eni{};
@@ -360,10 +360,14 @@ template <netlink_backend Netlink> class eni_routed<Netlink> {
         return route && !ranges::contains(own, route->device, &netlink::link::index);
     }
 
-    static bool has_interface(cni::result const& previous, net::interface_name const& wanted) {
-        return std::ranges::any_of(previous.interfaces, [&](cni::interface const& one) {
-            return one.name == wanted.view() && !one.sandbox.empty();
-        });
+    /// Not by the pod's only interface, whose name may be a further one's.
+    static bool has_further(cni::result const& previous, cni::attachment const& attachment,
+                            std::size_t interface) {
+        auto const wanted = eni::pod_end_name(attachment, interface);
+        return wanted != attachment.interface &&
+               std::ranges::any_of(previous.interfaces, [&](cni::interface const& one) {
+                   return one.name == wanted.view() && !one.sandbox.empty();
+               });
     }
 
     /// What the result tells of the pod's ENI.

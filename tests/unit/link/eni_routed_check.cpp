@@ -30,6 +30,12 @@ TEST_CASE_FIXTURE(node, "CHECK of an ENI of another network card, and of the pod
     CHECK(check(made) == findings{"the policy rule from 10.9.0.55 for the table of its ENI is missing"});
 }
 
+TEST_CASE_FIXTURE(node, "CHECK of a pod whose only interface is called as others' second") {
+    auto one = pod_one();
+    one.interface = "mNicIf1"_ifname;
+    CHECK(check(one, add(one, eni_lease(1, {{"10.0.2.55"}}))) == findings{});
+}
+
 TEST_CASE_FIXTURE(node, "CHECK finds what is missing or different") {
     auto const made = add(eni_lease(1, {{"10.0.2.55"}}));
     auto const end = *host.find_link("enic440f455693"_ifname);

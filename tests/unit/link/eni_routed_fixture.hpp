@@ -66,11 +66,15 @@ struct routed_node : eni_world {
         one.addresses = std::move(known);
         link.del(one, keys(), static_cast<recording::ns*>(nullptr));
     }
-    findings check(cni::result const& previous, settings<routed> const& with = keys()) {
-        auto pod = recording::ns::open("/run/netns/pod0");
+    findings check(cni::attachment const& one, cni::result const& previous,
+                   settings<routed> const& with = keys()) {
+        auto pod = recording::ns::open(one.netns);
         findings found;
-        link.check(pod_one(), with, pod, previous, found);
+        link.check(one, with, pod, previous, found);
         return found;
+    }
+    findings check(cni::result const& previous, settings<routed> const& with = keys()) {
+        return check(pod_one(), previous, with);
     }
     static std::string script() { return test::recorded_node::script(); }
     std::vector<std::string> rules(net::family family = net::family::ipv4) {
