@@ -87,11 +87,9 @@ class Eni:
 
     def assign(self, *addresses: str) -> None:
         """Secondary addresses and prefixes: from now on the cloud brings them to this ENI."""
-        for address in addresses:
-            to = str(ip_interface(address).network)
-            via = self.primary6 if ":" in address else self.primary4
-            self.vpc.ip(f"route replace {to} via {via} dev {self.port}")
-            self.assigned.append(address)
+        batch(self.vpc, *(f"route replace {ip_interface(address).network} via {self.primary6 if ':' in address else self.primary4} "
+                          f"dev {self.port}" for address in addresses))
+        self.assigned += addresses
 
     def unassign(self, *addresses: str) -> None:
         for address in addresses:
