@@ -1,6 +1,7 @@
 """The whole network state of a namespace as a set of facts, to be compared before and after."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from .namespace import Namespace, run
@@ -12,39 +13,31 @@ INTERFACE_SYSCTLS = ("ipv4/conf/{}/forwarding", "ipv4/conf/{}/arp_notify", "ipv4
                      "ipv6/conf/{}/addr_gen_mode", "ipv6/conf/{}/keep_addr_on_down")
 
 
-def _links(namespace: Namespace) -> set[str]:
+def _links(links: list[dict]) -> set[str]:
     facts = set()
-    for name, link in namespace.links().items():
-        info = link.get("linkinfo", {})
+    for link in links:
+        name, info = link["ifname"], link.get("linkinfo", {})
         shown = {"kind": info.get("info_kind"), "mac": link.get("address"), "mtu": link["mtu"],
                  "master": link.get("master"), "up": "UP" in link["flags"], "promiscuity": link.get("promiscuity"),
                  "alias": link.get("ifalias"), "filtering": info.get("info_data", {}).get("vlan_filtering")}
         facts.add(f"link {name} {shown}")
         if port := info.get("info_slave_data"):
             facts.add(f"port {name} " + str({key: port.get(key) for key in ("hairpin", "isolated")}))
+        facts |= {f"address {name} {info['local']}/{info['prefixlen']}" for info in link["addr_info"] if info["scope"] != "link"}
     return facts
-
-
-def _addresses(namespace: Namespace) -> set[str]:
-    return {f"address {link['ifname']} {info['local']}/{info['prefixlen']}"
-            for link in namespace.ip_json("addr show") if "ifname" in link
-            for info in link["addr_info"] if info["scope"] != "link"}
 
 
 def _routes(namespace: Namespace) -> set[str]:
     facts = set()
     for family in (4, 6):
-        for route in namespace.routes(family, "all"):
+        routes, rules = namespace.ip_lists("route show table all", "rule show", options=(f"-{family}",))
+        for route in routes:
             if route.get("table") == "local" or route["dst"] in ("ff00::/8", "fe80::/64"):
                 continue  # the kernel's, made with an address or a device
             shown = {key: value for key, value in route.items() if key not in ("flags", "expires", "pref")}
             facts.add(f"route {family} {sorted(shown.items(), key=str)}")
-        facts |= {f"rule {family} {rule}" for rule in namespace.ip_json(f"-{family} rule show")}
+        facts |= {f"rule {family} {rule}" for rule in rules}
     return facts
-
-
-def _neighbours(namespace: Namespace) -> set[str]:
-    return {f"neighbour {entry}" for entry in namespace.ip_json("neigh show nud permanent")}
 
 
 def _vlans(namespace: Namespace) -> set[str]:
@@ -68,21 +61,21 @@ def _skeleton(kind: str, item: dict) -> bool:
 def ruleset(namespace: Namespace) -> set[str]:
     """nftables' objects of every family, iptables' too, but for the skeleton."""
     facts = set()
-    for entry in json.loads(namespace.run("nft", "-j", "list", "ruleset").stdout)["nftables"]:
+    for entry in json.loads(namespace.inside(run, "nft", "-j", "list", "ruleset").stdout)["nftables"]:
         (kind, item), = entry.items()
         if not _skeleton(kind, item):
             item.pop("handle", None)
             facts.add(f"nft {kind} {json.dumps(item, sort_keys=True)}")
     for tool in ("iptables-save", "ip6tables-save"):
-        for line in namespace.run(tool, check=False).stdout.splitlines():
+        for line in namespace.inside(partial(run, tool, check=False)).stdout.splitlines():
             if line.startswith("-A") or (line.startswith(":") and " - [" in line):
                 facts.add(f"{tool} {line.partition(' [')[0]}")
     return facts
 
 
-def sysctls(namespace: Namespace) -> set[str]:
+def sysctls(namespace: Namespace, devices: list[str]) -> set[str]:
     names = ["ipv4/ip_forward"]
-    for device in ("all", "default", *namespace.links()):
+    for device in ("all", "default", *devices):
         names += [name.format(device.partition("@")[0]) for name in INTERFACE_SYSCTLS]
 
     def read() -> set[str]:
@@ -103,8 +96,9 @@ def files(directory: Path) -> set[str]:
 
 
 def snapshot(namespace: Namespace) -> set[str]:
-    facts = _links(namespace) | _addresses(namespace) | _routes(namespace) | _neighbours(namespace)
-    facts |= _vlans(namespace) | ruleset(namespace) | sysctls(namespace)
+    links, neighbours = namespace.ip_lists("addr show", "neigh show nud permanent")
+    facts = _links(links) | _routes(namespace) | {f"neighbour {entry}" for entry in neighbours}
+    facts |= _vlans(namespace) | ruleset(namespace) | sysctls(namespace, [link["ifname"] for link in links])
     if hasattr(namespace, "data") and namespace.data.is_dir():
         facts |= files(namespace.data)
     return facts
