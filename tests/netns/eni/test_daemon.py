@@ -43,8 +43,8 @@ def test_ipv6(daemon, lab):
     assert reaches(pod.pod, lab.instance.address6) and reaches(lab.instance, pod.address)
 
 
-def test_an_interface_for_each_card(daemon, lab):
-    """Kubernetes' annotation for multi-NIC pods, as containerd hands it on."""
+def test_cmd_add_for_multi_nic_attachment(daemon, lab):
+    """By the name of upstream's case. Kubernetes' annotation for multi-NIC pods, as containerd hands it on."""
     stub = daemon.serve(1, 2)
     before = snapshot(daemon.node)
     config = daemon.config(runtimeConfig={ANNOTATIONS: {"k8s.amazonaws.com/nicConfig": "multi-nic-attachment"}})

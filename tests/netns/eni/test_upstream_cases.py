@@ -101,6 +101,16 @@ def test_cmd_del_when_ipam_is_down(daemon, before, version):
     assert left(daemon, before) == []
 
 
+def test_cmd_del_when_ipam_is_down_and_prev_result_deletion_fails(daemon, before):
+    """Upstream tells success, and the rules stay for ever; ours fails, so that the runtime repeats it. Nobody is given the address yet."""
+    pod = daemon.attach()
+    daemon.stop()
+    pod.run("DEL", prefix=("setpriv", "--inh-caps", "-net_admin", "--bounding-set", "-net_admin")).failure(None, "Operation not permitted")
+    assert daemon.spooled() == []
+    pod.delete()
+    assert left(daemon, before) == [] and len(daemon.spooled()) == 1
+
+
 def changed(result: dict, **dummy) -> dict:
     """The result with its last interface changed; None takes a key away."""
     altered = json.loads(json.dumps(result))
