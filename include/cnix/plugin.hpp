@@ -2,6 +2,7 @@
 #include <cnix/cni/result_json.hpp>
 #include <cnix/compose/call.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -111,9 +112,12 @@ class plugin<Link, Ipam, Nat, Ns> {
                                          std::string{any_ipam_plugin} + "`, or the plugin that ADDed it"};
                 if constexpr (detail::tells_released<Ipam>) {
                     auto const released = ipam.del(attachment, ipam_settings);
-                    if (!released || !attachment.addresses.empty()) return;
+                    if (!released) return;
+                    auto const known = std::exchange(attachment.addresses, {});
                     for (cni::ip const& ip : released->ips)
-                        attachment.addresses.push_back(ip.address.address());
+                        if (std::ranges::find(known, ip.address.address()) == known.end())
+                            attachment.addresses.push_back(ip.address.address());
+                    if (attachment.addresses.empty()) return;
                     attempt([&] { nat.del(attachment, nat_settings); });
                     attempt([&] { link.del(attachment, link_settings, maybe_pod); });
                 } else {

@@ -164,11 +164,16 @@ TEST_CASE_FIXTURE(fresh, "STATUS: limited connectivity goes before what is not a
     }
 }
 
-TEST_CASE_FIXTURE(fresh, "DEL knows the addresses from prevResult") {
-    plugin::del(
-        request(cni::verb::del,
-                conf(R"("prevResult": {"cniVersion": "1.1.0", "ips": [{"address": "10.1.0.7/16"}]})")));
+TEST_CASE_FIXTURE(fresh, "DEL knows the addresses from prevResult, and of what is released what that lacks") {
+    auto const previous = [](std::string const& address) {
+        return conf(R"("prevResult": {"cniVersion": "1.1.0", "ips": [{"address": ")" + address + R"("}]})");
+    };
+    plugin::del(request(cni::verb::del, previous("10.1.0.5/16")));
     CHECK(now.trace == strings{"ns.find", "nat.del", "link.del", "ipam.del"});
+    now.trace.clear();
+    plugin::del(request(cni::verb::del, previous("10.1.0.7/16")));
+    CHECK(now.trace == strings{"ns.find", "nat.del", "link.del", "ipam.del", "nat.del", "link.del"});
+    CHECK(now.addresses == std::vector{net::address::parse("10.1.0.5").value()});
 }
 
 } // namespace

@@ -94,7 +94,7 @@ TEST_CASE_TEMPLATE("DEL of each generation", Generation, rpc::v1_7, rpc::v1_10, 
     if (!remote_test::now.del) CHECK(remote_test::now.held.empty());
 }
 
-TEST_CASE("DEL of a pod with two network cards: prevResult tells the second's address, too") {
+TEST_CASE("DEL of a pod with two network cards") {
     node<rpc::v1_20> here;
     remote_test::now.add = [](rpc::add_request const&, rpc::target const&) -> rpc::add_reply {
         return {.success = true,
@@ -104,9 +104,19 @@ TEST_CASE("DEL of a pod with two network cards: prevResult tells the second's ad
     auto const result = here.add(R"(,"runtimeConfig":{"io.kubernetes.cri.pod-annotations":
         {"k8s.amazonaws.com/nicConfig":"multi-nic-attachment"}})");
     CHECK(here.host.rules(net::family::ipv4).size() == 3 + 4);
-    here.daemon_is_away();
     here.pod_is_gone();
-    here.del(here.previous(result), false);
+    SUBCASE("by prevResult") {
+        here.daemon_is_away();
+        here.del(here.previous(result), false);
+    }
+    SUBCASE("by the daemon's answer, of what prevResult lacks") {
+        remote_test::now.del = [](rpc::del_request const&, rpc::target const&) -> rpc::del_reply {
+            return {.success = true,
+                    .allocations = {{net::address::v4(0x0a000237), {}, 1, 2},
+                                    {net::address::v4(0x0a090037), {}, 1, 10101}}};
+        };
+        here.del(here.previous(R"({"cniVersion":"1.0.0","ips":[{"address":"10.0.2.55/32"}]})"), false);
+    }
     here.nothing_is_left();
 }
 
