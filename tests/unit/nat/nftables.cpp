@@ -173,16 +173,19 @@ TEST_CASE_FIXTURE(fresh, "verbs cost as much with 2,000 pods as with one") {
     };
     auto const add_it = [&] { add(pod, addresses); };
     auto const del_it = [&] { del(laws::with_addresses(pod, addresses)); };
-    auto const fill = [](std::uint64_t from, std::uint64_t to) {
-        for (auto i = from; i < to; ++i) {
-            cni::result r;
-            r.ips.push_back({*net::prefix::make(*net::address::parse("10.1.0.1") + i, 16), {}, {}});
-            add(laws::attachment("mynet", "c" + std::to_string(i)), r);
-        }
+    auto const result_of = [](std::uint64_t i) {
+        cni::result r;
+        r.ips.push_back({*net::prefix::make(*net::address::parse("10.1.0.1") + i, 16), {}, {}});
+        return r;
     };
-    fill(0, 1);
+    auto const attachment_of = [](std::uint64_t i) { return laws::attachment("mynet", "c" + std::to_string(i)); };
+    add(attachment_of(0), result_of(0));
     auto const add_one = cost_of(add_it), del_one = cost_of(del_it);
-    fill(1, 2000);
+    std::string others; // in one transaction: each one copies the ruleset
+    for (std::uint64_t i = 1; i < 2000; ++i)
+        others += create('4', attachment_of(i), result_of(i).ips[0].address.address().str());
+    recorded{}.run(others);
+    CHECK(check(attachment_of(1999), result_of(1999)) == findings{});
     CHECK(cost_of(add_it) == add_one);
     CHECK(cost_of(del_it) == del_one);
     CHECK(add_one.first > 0);
