@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -154,21 +155,51 @@ def test_a_full_disk_fails_the_add_and_changes_nothing(managed):
         pod = managed.attach("first")
         stored = daemon.stored()
         filler = small / "filler"
-        with filler.open("wb", buffering=0) as file:
-            with pytest.raises(OSError):
-                while True:
-                    file.write(bytes(4096))
+
+        def fill() -> None:
+            with filler.open("wb", buffering=0) as file:
+                with pytest.raises(OSError):
+                    while True:
+                        file.write(bytes(4096))
+        fill()
         before = snapshot(managed.node)
         managed.pod("second").run("ADD").failure(11, "No space left on device")
         assert difference(before, snapshot(managed.node)) == [] and daemon.stored() == stored
         filler.unlink()
         second = managed.attach("second")
         assert daemon.stored() == stored | {second.pod.container: second.address}
-        second.delete()
+        daemon.stop()
+        fill()
+        daemon.start()  # a disk that is full from the start on
+        managed.pod("third").run("ADD").failure(11, "No space left on device")
+        filler.unlink()
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        managed.pod("third").run("ADD").failure(11, "Read-only file system")
+        second.delete()  # it is released all the same, and the disk hears of it later
+        subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+        wait_until(lambda: daemon.stored() == stored, daemon)
         pod.delete()
         daemon.stop()
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_a_checkpoint_directory_that_somebody_removes(managed):
+    """What pods have is written again, whole, with the next ADD."""
+    daemon = managed.daemon(warm_ip_target=3)
+    daemon.checkpoint = managed.node.directory / "run" / "ipam.json"
+    daemon.settings["backing-store"] = daemon.checkpoint
+    daemon.start()
+    first = managed.attach("first")
+    shutil.rmtree(daemon.checkpoint.parent)
+    second = managed.attach("second")
+    assert daemon.stored() == {one.pod.container: one.address for one in (first, second)}
+    daemon.restart()
+    for pod in (first, second):
+        pod.check()
+        pod.delete()
+    assert daemon.stored() == {}
+    daemon.stop()
 
 
 def test_it_listens_where_it_should(managed):
