@@ -3,6 +3,7 @@
 #include <cnix/net/prefix.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -35,8 +36,8 @@ struct node_facts {
     std::string node_ipv4{}, node_ipv6{}, instance_id{}, region{};
 };
 
-/// What the server asks of the daemon. Called in gRPC's threads, several at a time; none may block. Each `respond` must be called
-/// some time: until then the caller waits, and the server does not end.
+/// What the server asks of the daemon. Called in the server's thread; none may block. Until `respond` is called the caller waits;
+/// after the server has ended it does nothing.
 struct rpc_handlers {
     std::function<void(rpc::add_request, caller, respond<rpc::add_reply>)> add;
     std::function<void(rpc::del_request, caller, respond<rpc::del_reply>)> remove;
@@ -45,7 +46,7 @@ struct rpc_handlers {
 };
 
 /// Most bytes of a request: upstream's plugin needs 500.
-constexpr inline int max_request = 16 * 1024;
+constexpr inline std::size_t max_request = 16 * 1024;
 
 /// rpc.CNIBackend in one generation, rpc.ConfigServerBackend and grpc.health.v1 at one endpoint.
 class rpc_server {
