@@ -35,7 +35,8 @@ function(_cnix_find_grpc)
     target_compile_features(cnix_grpc_messages PUBLIC cxx_std_17)
     target_compile_options(cnix_grpc_messages PRIVATE -w) # what protoc writes is not ours
     target_include_directories(cnix_grpc_messages SYSTEM PUBLIC "${generated}" "${CNIX_PROTOBUF_INCLUDE_DIR}")
-    target_link_libraries(cnix_grpc_messages PUBLIC protobuf-lite)
+    target_link_libraries(cnix_grpc_messages PUBLIC
+      $<IF:$<BOOL:${CNIX_PROTOBUF_STATIC}>,${CNIX_PROTOBUF_STATIC},protobuf-lite>)
   endif()
 
   add_library(cnix::system_grpc INTERFACE IMPORTED)

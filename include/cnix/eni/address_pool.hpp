@@ -162,6 +162,14 @@ class address_pool {
     std::size_t assigned() const {
         return touched_.size() - shelves_[0].given_back.size() - shelves_[1].given_back.size();
     }
+    /// Those of one of its prefixes that are assigned.
+    std::vector<net::address> assigned(net::prefix const& cidr) const {
+        std::vector<net::address> all;
+        for (auto at = touched_.lower_bound(cidr.first()); at != touched_.end() && cidr.contains(at->first);
+             ++at)
+            if (!at->second) all.push_back(at->first);
+        return all;
+    }
     /// Of one of its prefixes.
     address_counts counts(net::prefix const& cidr, time_point now, std::chrono::seconds cooldown) const {
         address_counts all{size_of(cidr), 0, 0};

@@ -77,7 +77,8 @@ class datastore {
         if (found == enis_.end()) throw fault("datastore: unknown ENI", id);
         for (auto const& pool : found->pools)
             for (net::prefix const& cidr : pool.cidrs())
-                if (is_used(cidr)) throw fault("datastore: ENI is used and can not be deleted", id);
+                if (!pool.assigned(cidr).empty())
+                    throw fault("datastore: ENI is used and can not be deleted", id);
         for (auto& pool : found->pools)
             for (net::prefix const& cidr : pool.cidrs()) keep(pool.remove(cidr));
         enis_.erase(found);
@@ -95,7 +96,8 @@ class datastore {
         node_eni* const from = find_eni(id);
         if (!from) throw fault("datastore: unknown ENI", id);
         if (!from->pool(cidr.family()).has(cidr)) throw fault("datastore: unknown IP", cidr.text());
-        if (is_used(cidr)) throw fault("datastore: IP is used and can not be deleted", cidr.text());
+        if (!from->pool(cidr.family()).assigned(cidr).empty())
+            throw fault("datastore: IP is used and can not be deleted", cidr.text());
         keep(from->pool(cidr.family()).remove(cidr));
     }
     /// Removes one that was added, whoever has addresses of it: these stay theirs until they are released, and then are nobody's.
@@ -105,8 +107,10 @@ class datastore {
         if (!from) throw fault("datastore: unknown ENI", id);
         address_pool& pool = from->pool(cidr.family());
         if (!pool.has(cidr)) throw fault("datastore: unknown IP", cidr.text());
-        for (auto at = assigned_.lower_bound(cidr.first()); at != assigned_.end() && cidr.contains(*at); ++at)
-            pool.forget(*at);
+        for (net::address const& address : pool.assigned(cidr)) {
+            pool.forget(address);
+            assigned_elsewhere_.insert(address);
+        }
         keep(pool.remove(cidr));
     }
     /// Whether pods are given its addresses from now on. Those that have one keep it.
@@ -139,7 +143,10 @@ class datastore {
     /// Whether an ENI has the address for pods.
     bool knows(net::address const& address) const { return eni_with(address) != nullptr; }
     /// Whether some key has the address.
-    bool is_assigned(net::address const& address) const { return assigned_.contains(address); }
+    bool is_assigned(net::address const& address) const {
+        node_eni const* const in = eni_with(address);
+        return in ? in->pool(address.family()).is_assigned(address) : assigned_elsewhere_.contains(address);
+    }
     /// How many addresses and prefixes an ENI has.
     std::size_t cidr_count(std::string_view id, net::family family) const {
         return required(id).pool(family).cidr_count();
@@ -192,7 +199,6 @@ class datastore {
             for (auto const& [address, given_back, beside_used] : one.addresses) {
                 if (given_back) result.before.push_back({address, *given_back});
                 its.pool(address.family()).assign(address);
-                assigned_.insert(address);
                 made.holdings.back().addresses.push_back(address);
             }
         }
@@ -324,23 +330,24 @@ class datastore {
         for (eni::assignment const& one : from.assignments)
             for (holding const& part : one.holdings)
                 for (net::address const& address : part.addresses)
-                    if (assigned_.contains(address) || !seen.insert(address).second)
+                    if (is_assigned(address) || !seen.insert(address).second)
                         throw fault("datastore: IP already in data store", address.text());
         for (eni::assignment const& one : from.assignments) {
             eni::assignment& to = changed(*assignments_.insert({one.key, one.pod, one.since, {}}).first);
             for (holding const& part : one.holdings) {
                 to.holdings.push_back({{}, part.addresses});
                 for (net::address const& address : part.addresses) {
-                    assigned_.insert(address);
                     if (node_eni* const in = eni_with(address)) {
                         in->pool(address.family()).assign(address);
                         to.holdings.back().eni = in->eni.id;
+                    } else {
+                        assigned_elsewhere_.insert(address);
                     }
                 }
             }
         }
         for (auto const& [address, at] : from.releases)
-            if (!assigned_.contains(address)) given_back(address, at);
+            if (!is_assigned(address)) given_back(address, at);
     }
     /// Counts what was given back later than `now` as given back now. Whether there was any: then the state has changed, and is
     /// to be saved even if nothing else comes of the call. What no ENI has and is not cooling is forgotten. assign() and
@@ -403,17 +410,13 @@ class datastore {
             if (one.pool(cidr.family()).overlaps(cidr))
                 throw fault("datastore: IP already in data store", cidr.text());
     }
-    bool is_used(net::prefix const& cidr) const {
-        auto const first = assigned_.lower_bound(cidr.first());
-        return first != assigned_.end() && cidr.contains(*first);
-    }
 
     /// Removes an assignment; its addresses were given back then, or were never assigned.
     eni::assignment drop(assignment_set::iterator found, std::optional<time_point> when) {
         eni::assignment gone = std::move(assignments_.extract(found).value());
         for (holding const& one : gone.holdings)
             for (net::address const& address : one.addresses) {
-                assigned_.erase(address);
+                assigned_elsewhere_.erase(address);
                 if (when)
                     given_back(address, *when);
                 else if (node_eni* const in = eni_with(address))
@@ -436,9 +439,10 @@ class datastore {
         bool any = false;
         for (net::prefix const& cidr : cidrs) {
             address_pool& pool = to.pool(cidr.family());
-            for (auto at = assigned_.lower_bound(cidr.first()); at != assigned_.end() && cidr.contains(*at);
-                 ++at) {
-                pool.assign(*at);
+            auto has = assigned_elsewhere_.lower_bound(cidr.first());
+            while (has != assigned_elsewhere_.end() && cidr.contains(*has)) {
+                pool.assign(*has);
+                has = assigned_elsewhere_.erase(has);
                 any = true;
             }
             auto at = released_elsewhere_.lower_bound(cidr.first());
@@ -460,7 +464,7 @@ class datastore {
     preference preference_ = preference::longest_free;
     std::vector<node_eni> enis_; ///< by network card, device number and ID
     assignment_set assignments_;
-    std::set<net::address> assigned_; ///< every assigned address, whether an ENI has it or not
+    std::set<net::address> assigned_elsewhere_;             ///< addresses that no ENI has
     std::map<net::address, time_point> released_elsewhere_; ///< of addresses that no ENI has
 };
 

@@ -117,7 +117,7 @@ void manager::remove(eni::pod_key const& key, time_point now, remove_done done) 
         touch(*found);
         outcome.assignment = store_.release(key, now);
         told_again_.erase(outcome.assignment.key);
-        dead_since_.erase(outcome.assignment.key);
+        dead_since_.erase(outcome.assignment.holdings.front().addresses.front());
         gathering_.removes.push_back({std::move(outcome), std::move(done)});
     } else {
         ++counters_.removes_unknown;
@@ -164,17 +164,18 @@ manager::time_point manager::next_event(time_point now) const {
 std::vector<eni::assignment> manager::drop_dead(std::function<bool(eni::assignment const&)> const& is_live,
                                                 time_point now) {
     observe(now);
-    std::map<eni::pod_key, time_point> dead;
+    std::map<net::address, time_point> dead;
     std::vector<eni::pod_key> gone;
     for (eni::assignment const& one : store_.assignments()) {
         bool const is_young = one.since <= now && now - one.since < dead_for;
         if (is_young || is_live(one)) continue;
-        auto const seen = dead_since_.find(one.key);
+        net::address const& address = one.holdings.front().addresses.front();
+        auto const seen = dead_since_.find(address);
         time_point const first = seen == dead_since_.end() ? now : seen->second;
         if (now - first >= dead_for)
             gone.push_back(one.key);
         else
-            dead.emplace(one.key, first);
+            dead.emplace(address, first);
     }
     dead_since_ = std::move(dead);
     std::vector<eni::assignment> reclaimed;
@@ -211,7 +212,7 @@ void manager::observe(time_point now) {
     for (auto* const all : {&given_up_, &brought_})
         for (auto& [cidr, at] : *all) at -= back;
     for (auto& [id, at] : detached_) at -= back;
-    for (auto& [key, at] : dead_since_) at -= back;
+    for (auto& [address, at] : dead_since_) at -= back;
     if (store_.settle(now)) touch_all();
 }
 

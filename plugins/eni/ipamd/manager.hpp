@@ -319,7 +319,7 @@ class manager {
     std::set<eni::pod_key> told_again_{}; ///< keys whose address more than one caller was told
     std::list<std::function<void()>> answers_{};
     bool delivering_ = false;
-    std::map<eni::pod_key, time_point> dead_since_{};
+    std::map<net::address, time_point> dead_since_{}; ///< by the first address of who is dead
 
     std::optional<action> under_way_{};
     std::optional<time_point> last_shrink_{};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <malloc.h>
 #include <tuple>
 
 namespace cnix::ipamd {
@@ -58,6 +59,8 @@ void service::repair(std::function<void(bool)> then) {
             if (ready_) check_socket();
             then(worked);
             pump();
+            // What a look at every pod took lies between what stays; it is given back once the work is gone.
+            boost::asio::post(loop_, [] { ::malloc_trim(0); });
         });
 }
 
