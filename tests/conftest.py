@@ -47,7 +47,17 @@ def _known_failures() -> list[tuple[str, str]]:
     return [tuple(map(str.strip, line.split(" | ", 1))) for line in lines if line and not line.startswith("#")]
 
 
+# xdist_group's of minutes. They are begun with: at the end one worker would be busy with them while the others have nothing to do.
+LONG_GROUPS = ("vm", "golden", "ci", "package", "debian")
+
+
+def _begin(item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    return LONG_GROUPS.index(group.args[0]) if group and group.args[0] in LONG_GROUPS else len(LONG_GROUPS)
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=_begin)
     for item in items:
         if "runtime/" in item.nodeid:
             item.add_marker(pytest.mark.slow)
