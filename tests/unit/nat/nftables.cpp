@@ -178,7 +178,9 @@ TEST_CASE_FIXTURE(fresh, "verbs cost as much with 2,000 pods as with one") {
         r.ips.push_back({*net::prefix::make(*net::address::parse("10.1.0.1") + i, 16), {}, {}});
         return r;
     };
-    auto const attachment_of = [](std::uint64_t i) { return laws::attachment("mynet", "c" + std::to_string(i)); };
+    auto const attachment_of = [](std::uint64_t i) {
+        return laws::attachment("mynet", "c" + std::to_string(i));
+    };
     add(attachment_of(0), result_of(0));
     auto const add_one = cost_of(add_it), del_one = cost_of(del_it);
     std::string others; // in one transaction: each one copies the ruleset
