@@ -57,7 +57,7 @@ def test_what_others_take_away_is_put_back(managed):
     wait_until(whole, daemon)
     assert "put right" in daemon.log
     repaired = {line.partition(" ")[0] for line in daemon.get("/metrics", 61678).splitlines() if line.startswith("cnix_") and "repair" in line}
-    assert {word for word in ("rule", "route", "snat") if any(f'"{word}"' in line for line in repaired)} == {"rule", "route", "snat"}, repaired
+    assert all(any(f'"{word}"' in line for line in repaired) for word in ("rule", "route", "snat", "connmark")), repaired
     pod.delete()
 
 
@@ -302,4 +302,5 @@ def test_another_checkpoint_owner_is_refused(managed):
     second = managed.node.own(Ipamd(managed.node, managed.cloud, backing_store=daemon.checkpoint)).start(ready=False)
     assert "ipam.json.lock" in second.wait("STATUS=")
     second.stop()
+    assert second.took_to_end() < 2
     managed.attach().delete()

@@ -67,6 +67,7 @@ with grpc.insecure_channel("unix:{daemon.socket}") as channel:
     killed.kill()
     killed.wait()
     wait_until(lambda: daemon.status()["waiting"] == [], daemon)
+    assert "the caller has gone" in daemon.log, "its deadline was none"
     managed.cloud.release()
     managed.attach("other", ipam={"deadline": 30}).delete()
     assert daemon.stored() == {} and daemon.status()["pool"]["pods"] == 0
