@@ -108,9 +108,11 @@ def test_tags_that_are_set_later(managed, start):
     leaked = managed.cloud.add_eni(description="aws-K8S-i-0000000000000000f", tags={
         "node.k8s.amazonaws.com/instance_id": "i-0000000000000000f", "cluster.k8s.amazonaws.com/name": "blue",
         "node.k8s.amazonaws.com/createdAt": "2026-01-01T00:00:00Z"})["id"]
+    managed.cloud.forget()
     daemon.pass_time(2 * 3600)
     wait_until(lambda: [one["use"] for one in daemon.status()["enis"]] == ["used", "unmanaged"], daemon)
     managed.cloud.wait_for(lambda: leaked not in managed.cloud.enis)
+    assert managed.cloud.count("DescribeSubnets") == 1, "their tags count, too"
     tagged.tags[NO_MANAGE] = "false"
     daemon.pass_time(61)
     daemon.process.send_signal(signal.SIGHUP)
