@@ -3,6 +3,7 @@
 // Go 1.22 and later): runtimes and tests compare results as text. Keys come in the order they are written.
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <concepts>
 #include <cstddef>
@@ -161,10 +162,7 @@ class json_writer {
         }
     }
 
-    static constexpr bool stands_for_itself(char byte) {
-        return byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\' && byte != '<' && byte != '>' &&
-               byte != '&';
-    }
+    static constexpr bool stands_for_itself(char byte) { return plain_[static_cast<unsigned char>(byte)]; }
     /// Appends the first character of `chars`; returns how many bytes it has.
     std::size_t append_character(std::string_view chars) {
         if (std::size_t const size = append_for_html(chars); size != 0) return size;
@@ -223,6 +221,14 @@ class json_writer {
             if ((byte(i) & 0xC0U) != 0x80) return 0;
         return size;
     }
+
+    /// The characters that stand for themselves in a string.
+    static constexpr std::array<bool, 256> plain_ = [] {
+        std::array<bool, 256> all{};
+        for (unsigned char byte = ' '; byte <= '~'; ++byte)
+            all[byte] = std::string_view{"\"\\<>&"}.find(static_cast<char>(byte)) == std::string_view::npos;
+        return all;
+    }();
 
     bool indented_;
     bool after_key_ = false;
