@@ -160,7 +160,7 @@ class service {
     std::optional<cloud_port> port_;
     provider_settings provider_settings_; ///< set before its first work
 
-    // gRPC's threads', too
+    // the servers' threads', too
     std::mutex facts_mutex_;
     std::shared_ptr<node_facts const> facts_ = std::make_shared<node_facts>();
 };
