@@ -1,4 +1,5 @@
 #include <ipamd/grpc_connection.hpp>
+#include <cnix/backends/grpc/framing.hpp>
 
 #include <boost/asio/buffer.hpp>
 
@@ -14,29 +15,13 @@
 namespace cnix::ipamd {
 
 namespace asio = boost::asio;
+using namespace backends::grpc_detail;
 using boost::system::error_code;
 
 namespace {
 
-/// A message goes with a byte that says whether it is packed, and its length in four.
-/// (gRPC over HTTP2, "Length-Prefixed-Message")
-constexpr std::size_t prefix_size = 5;
-
 void check(int result) {
     if (result == NGHTTP2_ERR_NOMEM) throw std::bad_alloc{};
-}
-
-nghttp2_nv header(std::string_view name, std::string_view value) {
-    auto const bytes = [](std::string_view of) {
-        return reinterpret_cast<std::uint8_t*>(const_cast<char*>(of.data())); // nghttp2 copies them
-    };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-std::size_t size_in(std::string_view prefix) {
-    std::size_t size = 0;
-    for (char const byte : prefix.substr(1, 4)) size = size << 8U | static_cast<unsigned char>(byte);
-    return size;
 }
 
 /// The headers that tell how a call ended.
@@ -323,7 +308,7 @@ grpc_connection::call* grpc_connection::open_call(std::int32_t stream) {
 void grpc_connection::add(call& to, std::string_view bytes) {
     to.request += bytes;
     if (to.request.size() < prefix_size) return;
-    std::size_t const told = size_in(to.request);
+    std::size_t const told = message_size(to.request);
     std::size_t const size = std::max(told, to.request.size() - prefix_size);
     if (size > with_->max_request)
         answer(to.stream, std::nullopt,
@@ -343,9 +328,9 @@ void grpc_connection::handle(call& one) {
         return check(::nghttp2_submit_response(session_.get(), one.stream, &head, 1, nullptr));
     }
     if (one.request.size() < prefix_size) return refuse(rpc::status::internal, "the call has no request");
-    if (one.request[0] != '\0')
+    if (is_packed(one.request))
         return refuse(rpc::status::unimplemented, "the request is compressed, which nobody offered");
-    if (size_in(one.request) != one.request.size() - prefix_size)
+    if (message_size(one.request) != one.request.size() - prefix_size)
         return refuse(rpc::status::internal, "the request is not one message");
     auto deadline = clock::time_point::max();
     if (one.timeout) {
@@ -380,12 +365,7 @@ void grpc_connection::answer(std::int32_t stream, std::optional<std::string> con
                              std::optional<rpc_refusal> const& status) {
     call* const one = open_call(stream);
     if (!one) return;
-    if (message) {
-        one->unsent += '\0';
-        for (unsigned const bits : {24U, 16U, 8U, 0U})
-            one->unsent += static_cast<char>(message->size() >> bits);
-        one->unsent += *message;
-    }
+    if (message) append_message(one->unsent, *message);
     one->status = status;
     if (status) one->timer.cancel();
     if (one->has_head) return check(::nghttp2_session_resume_data(session_.get(), stream));

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/backends/grpc/connection.hpp>
+#include <cnix/backends/grpc/framing.hpp>
 #include <cnix/backends/grpc/status.hpp>
 
 #include <algorithm>
@@ -24,10 +25,6 @@ constexpr inline char const* no_http2 = "no gRPC server listens there: it does n
 /// Most bytes of an answer. One with an interface of each of 15 network cards has 1 kB.
 constexpr inline std::uint32_t max_reply = 256 * 1024;
 
-/// A message goes with a byte that says whether it is packed, and its length in four.
-/// (gRPC over HTTP2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Length-Prefixed-Message")
-constexpr inline std::size_t prefix_size = 5;
-
 /// One unary call, from the request's first byte to the answer's status: what gRPC says over HTTP/2, whose frames and headers
 /// nghttp2 reads and writes.
 class exchange {
@@ -35,11 +32,7 @@ class exchange {
     /// `method` is as in "/rpc.CNIBackend/AddNetwork".
     exchange(rpc::target const& to, std::string const& method, std::string const& request,
              std::chrono::milliseconds within) {
-        auto const size = static_cast<std::uint32_t>(request.size());
-        for (unsigned const bits : {24U, 16U, 8U, 0U}) body_ += static_cast<char>(size >> bits);
-        body_.insert(0, 1, '\0');
-        body_ += request;
-
+        append_message(body_, request);
         nghttp2_session_callbacks* raw = nullptr;
         check(::nghttp2_session_callbacks_new(&raw));
         std::unique_ptr<nghttp2_session_callbacks, decltype(&::nghttp2_session_callbacks_del)> const
@@ -123,13 +116,6 @@ class exchange {
         if (result < 0) throw std::bad_alloc{};
     }
 
-    static nghttp2_nv header(std::string_view name, std::string_view value) {
-        auto const bytes = [](std::string_view of) {
-            return reinterpret_cast<std::uint8_t*>(const_cast<char*>(of.data())); // nghttp2 copies them
-        };
-        return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-    }
-
     void end(rpc::status code, std::string message) {
         if (!std::exchange(ended_, true)) status_ = {code, std::move(message)};
     }
@@ -199,11 +185,8 @@ class exchange {
     call_status judge_reply() const {
         if (reply_.size() < prefix_size) return {rpc::status::internal, "there is no message in the answer"};
         // Unpacked it might have any size, and nobody was told that it may be packed.
-        if (reply_[0] != '\0') return {rpc::status::internal, "the answer is compressed"};
-        std::uint32_t size = 0;
-        for (char const byte : std::string_view{reply_}.substr(1, 4))
-            size = size << 8 | static_cast<unsigned char>(byte);
-        if (size != reply_.size() - prefix_size)
+        if (is_packed(reply_)) return {rpc::status::internal, "the answer is compressed"};
+        if (message_size(reply_) != reply_.size() - prefix_size)
             return {rpc::status::internal, "the answer is not one message"};
         return {};
     }
