@@ -359,6 +359,9 @@ def test_a_peer_that_never_answers(client, at, tmp_path, behave):
 
 def test_a_peer_that_only_asks(program, at, tmp_path):
     """What it asks for must be answered, and it reads no answer: that takes no memory."""
+    if b"__asan_init" in program.read_bytes():
+        pytest.skip("the sanitizer takes more addresses than the limit leaves")
+
     def asks(connection):
         connection.sendall(frame(4, 0, 0, b""))
         with contextlib.suppress(OSError):
