@@ -288,6 +288,7 @@ class manager {
     // manager_cloud.cpp
     void add_eni(cloud_eni const& one, time_point now, reconciled& found);
     std::uint64_t pods_of(std::string const& id, time_point now) const;
+    void quarantine(std::string const& id, std::uint64_t pods, reconciled& found);
     void miss_eni(std::string const& id, time_point now, reconciled& found);
     void compare(cloud_eni const& one, bool adds, time_point now, reconciled& found);
     void remove_cidr(std::string const& id, net::prefix const& cidr, time_point now, reconciled& found);

@@ -129,6 +129,14 @@ std::uint64_t manager::pods_of(std::string const& id, time_point now) const {
     return pods;
 }
 
+/// Of an ENI that no pod is to get addresses of any more, though some have. Its record says why.
+void manager::quarantine(std::string const& id, std::uint64_t pods, reconciled& found) {
+    show(id);
+    ++counters_.quarantined_enis;
+    counters_.quarantined_addresses += pods;
+    found.changed = true;
+}
+
 /// The cloud does not show it.
 void manager::miss_eni(std::string const& id, time_point now, reconciled& found) {
     eni_record& its = enis_.at(id);
@@ -136,10 +144,7 @@ void manager::miss_eni(std::string const& id, time_point now, reconciled& found)
     if (pods > 0) {
         if (its.missing) return;
         its.missing = now;
-        show(id);
-        ++counters_.quarantined_enis;
-        counters_.quarantined_addresses += pods;
-        found.changed = true;
+        quarantine(id, pods, found);
         found.findings.push_back("the cloud no longer shows the ENI " + id + ", of which " +
                                  std::to_string(pods) +
                                  " pods have addresses: it is kept for them, and given to no other pod");
@@ -175,10 +180,7 @@ void manager::compare(cloud_eni const& one, bool adds, time_point now, reconcile
         }
         if (!is_used) {
             if (!std::exchange(its.managed, false)) return;
-            show(id);
-            ++counters_.quarantined_enis;
-            counters_.quarantined_addresses += pods;
-            found.changed = true;
+            quarantine(id, pods, found);
             found.findings.push_back("the ENI " + id + " is no longer to be managed, and " +
                                      std::to_string(pods) +
                                      " pods have addresses of it: kept for them, and given to no other pod");
