@@ -151,8 +151,7 @@ def test_churn_leaves_nothing(wide):
     assert all(set(pod.pod.links()) == {"lo"} for pod in pods)
     assert daemon.descriptors() <= descriptors + 2
     assert daemon.memory() < memory + 2_000_000, (memory, daemon.memory())
-    values = dict(line.rsplit(" ", 1) for line in daemon.get("/metrics", 61678).splitlines() if line.startswith("awscni_"))
-    assert float(values["awscni_add_ip_req_count"]) == 10_000
+    assert daemon.metric("awscni_add_ip_req_count") == 10_000
 
 
 def test_metrics_and_introspection(managed):
