@@ -111,8 +111,12 @@ class service_of : public std::enable_shared_from_this<service_of<Generation>> {
             return call<typename messages::del_request>(request, std::move(to), handlers_.remove,
                                                         wire::read_del<typename messages::del_request>,
                                                         wire::write_del<typename messages::del_reply>);
-        if (request.method == "/rpc.ConfigServerBackend/GetNetworkPolicyConfigs")
-            return to.reply(policy_of(*handlers_.facts()));
+        if (request.method == "/rpc.ConfigServerBackend/GetNetworkPolicyConfigs") {
+            auto const facts = handlers_.facts();
+            if (!facts) return to.refuse({rpc::status::unavailable, "the address manager is starting"});
+            return to.reply(policy_of(*facts));
+        }
+        if (request.method == "/grpc.health.v1.Health/List") return to.reply(list());
         bool const watches = request.method == "/grpc.health.v1.Health/Watch";
         if (watches || request.method == "/grpc.health.v1.Health/Check") {
             auto const asked = read<proto::health::HealthCheckRequest>(request.message);
@@ -128,6 +132,13 @@ class service_of : public std::enable_shared_from_this<service_of<Generation>> {
     }
 
   private:
+    std::string list() const {
+        proto::health::HealthListResponse reply;
+        for (auto const& one : handlers_.services())
+            (*reply.mutable_statuses())[one].set_status(static_cast<int>(handlers_.health(one)));
+        return reply.SerializeAsString();
+    }
+
     template <class Message, class Handler, class Read, class Write>
     static void call(grpc_request const& request, grpc_answer to, Handler const& handler, Read read_message,
                      Write write) {

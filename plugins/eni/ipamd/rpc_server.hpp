@@ -42,7 +42,8 @@ struct rpc_handlers {
     std::function<void(rpc::add_request, caller, respond<rpc::add_reply>)> add;
     std::function<void(rpc::del_request, caller, respond<rpc::del_reply>)> remove;
     std::function<rpc::health(std::string_view service)> health; ///< service_unknown: there is none
-    std::function<std::shared_ptr<node_facts const>()> facts;
+    std::function<std::vector<std::string>()> services;          ///< those that have a health
+    std::function<std::shared_ptr<node_facts const>()> facts;    ///< null: they are not known so far
 };
 
 /// Most bytes of a request: upstream's plugin needs 500.

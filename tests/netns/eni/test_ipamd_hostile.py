@@ -16,21 +16,27 @@ pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 
 
 def test_what_is_missing_at_the_start_is_named_and_waited_for(managed):
-    """One part after the other, in the log, to systemd and in the status; the process stays the same, and serves in the end."""
+    """One part after the other, in the log, to systemd, in the status and in health; the process stays the same, and serves in the end."""
     daemon = managed.daemon(warm_ip_target=1, disable_introspection=None)
     os.mkfifo(daemon.checkpoint)
     managed.cloud.away()
     daemon.socket.write_text("no socket")
     daemon.start(ready=False)
 
-    def named(part: str, *texts: str) -> None:
+    def named(part: str, *texts: str, listens: bool = True) -> None:
         told = daemon.wait(f"STATUS={part}: ")
         while not all(text in told for text in texts):
             told = daemon.wait(f"STATUS={part}: ")
         status = daemon.status()
         assert not status["ready"] and any(one in told for one in status["troubles"]), (told, status)
         assert any(" warn " in line and part in line and texts[0] in line for line in daemon.log.splitlines())
+        if listens:
+            seen = healths(managed, daemon)
+            assert seen.pop(f"cnix.{part}") == 2 and {seen.pop(name) for name in ("", "grpc.health.v1.aws-node", "cnix.free-addresses")} == {2}
+            assert not set(seen.values()) & {2, 3}, seen  # works, or has not been tried
 
+    named("server", str(daemon.socket), "no socket", listens=False)
+    daemon.socket.unlink()
     named("checkpoint", "ipam.json")
     daemon.checkpoint.unlink()
     daemon.checkpoint.write_text('{"version": "vpc-cni-ipam/1", "allocations": [')
@@ -41,11 +47,45 @@ def test_what_is_missing_at_the_start_is_named_and_waited_for(managed):
     managed.cloud.away("ec2")
     named("cloud", "DescribeNetworkInterfaces")
     managed.cloud.back()
-    named("server", str(daemon.socket), "no socket")
-    daemon.socket.unlink()
     daemon.wait("READY=1")
     assert daemon.status()["troubles"] == [] and daemon.process.poll() is None
+    assert set(healths(managed, daemon).values()) == {1}
     managed.attach().delete()
+    daemon.stop()
+
+
+def healths(managed, daemon) -> dict[str, int]:
+    """By service, of all that have one: as Health/List tells them, and Health/Check."""
+    endpoint = f"unix://{daemon.socket}"
+    listed, = calls(managed.node, "v1_20", endpoint, {"method": "/grpc.health.v1.Health/List", "fields": {}})
+    told, rest = {}, bytes.fromhex(listed["raw"])
+    while rest:
+        entry = rest[2:2 + rest[1]]
+        rest = rest[2 + rest[1]:]
+        name = entry[2:2 + entry[1]]
+        told[name.decode()] = entry[-1] if entry[3 + len(name)] else 0
+    checked = calls(managed.node, "v1_20", endpoint, *({"method": "Check", "fields": {"service": name}} for name in told))
+    assert {name: one["reply"].get("status", 0) for name, one in zip(told, checked, strict=True)} == told
+    return told
+
+
+def test_requests_while_it_starts(managed):
+    """They are told what is missing, and nothing is lost: what a DEL could not tell is released once it serves."""
+    daemon = managed.daemon(warm_ip_target=2).start()
+    pod = managed.attach()
+    daemon.stop()
+    managed.cloud.away()
+    daemon.start(ready=False)
+    daemon.wait("STATUS=cloud: ")
+    missing = "cnix-ipamd is starting; cloud: "
+    policy, = calls(managed.node, "v1_20", f"unix://{daemon.socket}", {"method": "/rpc.ConfigServerBackend/GetNetworkPolicyConfigs", "fields": {}})
+    assert policy["code"] == "UNAVAILABLE"
+    managed.pod("other").run("ADD").failure(11, missing)
+    managed.pod(cniVersion="1.1.0").run("STATUS").failure(50, "not serving")
+    assert missing in pod.run("DEL").stderr and daemon.stored()
+    managed.cloud.back()
+    daemon.wait("READY=1")
+    wait_until(lambda: not daemon.stored() and not list(daemon.spool.glob("*.json")), daemon)
     daemon.stop()
 
 

@@ -76,6 +76,7 @@ struct stand_in {
                         if (!service.empty()) return rpc::health::service_unknown;
                         return ready ? rpc::health::serving : rpc::health::not_serving;
                     },
+                .services = [] { return std::vector<std::string>{""}; },
                 .facts = [this] { return std::make_shared<ipamd::node_facts const>(node); }};
     }
     void wait_for_slow() {

@@ -73,7 +73,7 @@ void service::set_facts() {
     if (node_->primary_ipv6) facts->node_ipv6 = node_->primary_ipv6->str();
     facts->instance_id = node_->instance_id;
     facts->region = node_->region;
-    std::lock_guard const lock{facts_mutex_};
+    std::lock_guard const lock{outside_mutex_};
     facts_ = std::move(facts);
 }
 

@@ -31,7 +31,7 @@ std::string_view subject_of(std::string_view finding) {
 void service::repair(std::function<void(bool)> then) {
     kernel_busy_ = true;
     kernel_changed_ = false;
-    bool const is_set_up = !ready_ || has_new_eni();
+    bool const is_set_up = !started_ || has_new_eni();
     work_on(
         kernel_thread_, loop_,
         [this, enis = manager_.store().interfaces(), config = line_.values.node, pods = placed()] {
@@ -46,7 +46,7 @@ void service::repair(std::function<void(bool)> then) {
             try {
                 auto const [enis, node, pods, traces] = ended.get();
                 tell_repaired("node", node.repaired, is_set_up);
-                tell_repaired("pods", pods, !ready_);
+                tell_repaired("pods", pods, !started_);
                 settle_enis(enis, node.absent);
                 reclaim(traces);
                 fine("node");
@@ -56,7 +56,7 @@ void service::repair(std::function<void(bool)> then) {
                 next_repair_ = clock::now() + 5s;
             }
             metrics_.compared(worked);
-            if (ready_) check_socket();
+            if (is_ready()) check_socket();
             then(worked);
             pump();
             // What a look at every pod took lies between what stays; it is given back once the work is gone.

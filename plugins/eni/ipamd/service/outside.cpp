@@ -2,9 +2,12 @@
 #include <ipamd/requests.hpp>
 #include <ipamd/service/service.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 
 namespace cnix::ipamd {
 namespace {
@@ -13,6 +16,9 @@ using namespace std::chrono_literals;
 
 /// The service whose health kubelet's probe of upstream's manifest asks.
 constexpr std::string_view probed_service = "grpc.health.v1.aws-node";
+/// The parts that have a health, each as a service of this name behind the prefix.
+constexpr std::string_view part_prefix = "cnix.";
+constexpr std::string_view parts[]{"checkpoint", "cloud", "node", "spool"};
 /// How long an ADD without a deadline waits for an address that is on its way: upstream's plugin sends none.
 constexpr std::chrono::seconds without_deadline{20};
 /// An answer must get back before the caller's deadline.
@@ -32,17 +38,44 @@ rpc_handlers service::handlers() {
             .remove = [this](rpc::del_request const& request, caller const&,
                              respond<rpc::del_reply> answer) { remove(request, std::move(answer)); },
             .health = [this](std::string_view asked) { return health(asked); },
+            .services =
+                [] {
+                    std::vector<std::string> all{"", std::string{probed_service},
+                                                 std::string{rpc::free_addresses_service}};
+                    for (auto const part : parts) all.push_back(std::string{part_prefix} + std::string{part});
+                    return all;
+                },
             .facts =
                 [this] {
-                    std::lock_guard const lock{facts_mutex_};
-                    return facts_;
+                    std::lock_guard const lock{outside_mutex_};
+                    return started_ ? facts_ : nullptr;
                 }};
 }
 
-rpc::health service::health(std::string_view asked) const {
-    bool const is_free = asked == rpc::free_addresses_service;
-    if (!is_free && !asked.empty() && asked != probed_service) return rpc::health::service_unknown;
-    return ready_ && (!is_free || has_free_) ? rpc::health::serving : rpc::health::not_serving;
+rpc::health service::health(std::string_view asked) {
+    auto const serving = [](bool does) { return does ? rpc::health::serving : rpc::health::not_serving; };
+    if (asked.empty() || asked == probed_service) return serving(is_ready());
+    if (asked == rpc::free_addresses_service) return serving(is_ready() && has_free_);
+    if (!asked.starts_with(part_prefix)) return rpc::health::service_unknown;
+    auto const part = std::ranges::find(parts, asked.substr(part_prefix.size()));
+    if (part == std::end(parts)) return rpc::health::service_unknown;
+    std::lock_guard const lock{outside_mutex_};
+    auto const known = health_.find(*part);
+    return known != health_.end() ? known->second : rpc::health::unknown;
+}
+
+void service::set_health(std::string const& part, rpc::health what) {
+    {
+        std::lock_guard const lock{outside_mutex_};
+        if (std::exchange(health_[part], what) == what) return;
+    }
+    for (auto const& one : servers_) one->health_changed();
+}
+
+rpc_refusal service::not_started() const {
+    std::string why = std::string{program_.name} + " is starting";
+    for (auto const& [part, trouble] : faults_) why += "; " + part + ": " + trouble;
+    return {rpc::status::unavailable, std::move(why)};
 }
 
 void service::add(rpc::add_request const& request, caller const& from, respond<rpc::add_reply> answer) {
@@ -55,6 +88,7 @@ void service::add(rpc::add_request const& request, caller const& from, respond<r
 
     boost::asio::post(loop_, [this, began, request, from, answer = std::move(answer),
                               key = std::get<eni::pod_key>(key)] {
+        if (!started_) return answer(not_started());
         auto const state = std::make_shared<waiting_caller>();
         auto const left = from.deadline == clock::time_point::max() ? clock::duration{without_deadline}
                                                                     : from.deadline - clock::now() - way_back;
@@ -95,6 +129,7 @@ void service::remove(rpc::del_request const& request, respond<rpc::del_reply> an
     if (auto const* const refused = std::get_if<rpc_refusal>(&key)) return answer(*refused);
     boost::asio::post(
         loop_, [this, began, request, answer = std::move(answer), key = std::get<eni::pod_key>(key)] {
+            if (!started_) return answer(not_started());
             manager_.remove(key, now(), [=, this](remove_outcome const& ended) {
                 metrics_.delete_answered(!ended.known            ? "unknown"
                                          : ended.unsaved.empty() ? "ok"
@@ -122,7 +157,7 @@ service::view service::look_from_outside() {
     auto answer = answered->get_future();
     boost::asio::post(loop_, [this, answered] {
         view seen{manager_.look(now()), {}, line_.values};
-        seen.daemon = {std::string{program_.name}, CNIX_VERSION, wall_start_, ready_, {}, spooled_};
+        seen.daemon = {std::string{program_.name}, CNIX_VERSION, wall_start_, is_ready(), {}, spooled_};
         for (auto const& [part, why] : faults_) seen.daemon.troubles.push_back(part + ": " + why);
         answered->set_value(std::move(seen));
     });

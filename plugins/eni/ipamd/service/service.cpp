@@ -65,7 +65,7 @@ void service::run() {
         if (!error) on_signal(signal);
     });
     show();
-    open_checkpoint();
+    listen();
     loop_.run();
 }
 
@@ -104,15 +104,17 @@ eni::time_point service::now() const {
 void service::fault(std::string const& part, std::string const& why) {
     if (faults_[part] != why) log_warn(part + ": " + why);
     faults_[part] = why;
+    set_health(part, rpc::health::not_serving);
     systemd_.status(part + ": " + why);
 }
 void service::fine(std::string const& part) {
+    set_health(part, rpc::health::serving);
     if (faults_.erase(part) == 0) return;
     log_info(part + ": works again");
     systemd_.status(faults_.empty() ? "" : faults_.begin()->first + ": " + faults_.begin()->second);
 }
 
-// Start: each part is tried until it works, and then the next.
+// Start: each part is tried until it works, and then the next. The server is first, for who asks what is wanting.
 
 void service::try_again(void (service::*part)()) {
     if (!stopping_.stop_requested()) starting_.after_failure([this, part] { (this->*part)(); });
@@ -155,7 +157,7 @@ void service::first_set_up() {
     repair([this](bool worked) {
         if (!worked) return try_again(&service::first_set_up);
         starting_.succeeded();
-        replay_spool([this] { listen(); });
+        replay_spool([this] { serve(); });
     });
 }
 
@@ -173,8 +175,12 @@ void service::listen() {
     fine("server");
     starting_.succeeded();
     socket_ = file_of(line_.values.socket);
-    if (ready_) return; // again
-    ready_ = true;
+    if (!std::exchange(starts_, true)) open_checkpoint();
+}
+
+void service::serve() {
+    if (stopping_.stop_requested()) return;
+    started_ = true;
     auto const took = clock::now() - steady_start_;
     metrics_.ready(true);
     metrics_.started(true, "", took);
@@ -184,6 +190,8 @@ void service::listen() {
         {{"socket", line_.values.socket},
          {"took_ms", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())}});
     systemd_.ready("serves " + line_.values.socket);
+    next_replay_ = clock::now(); // of who could not wait for this
+    check_socket();
     begin_routine();
 }
 
@@ -251,7 +259,7 @@ void service::pump() {
         }
     auto const& keys = manager_.settings();
     bool const had_free = has_free_.exchange(manager_.store().has({keys.ipv4, keys.ipv6, false}, now()));
-    if (!ready_) return;
+    if (!is_ready()) return;
     if (had_free != has_free_)
         for (auto const& one : servers_) one->health_changed();
     use_cloud();
@@ -307,12 +315,12 @@ void service::reload_settings() {
         manager_.retarget(targets_of(line_.values), now());
         if (node_) set_facts();
         next_repair_ = clock::now();
-        if (ready_) look_soon();
+        if (is_ready()) look_soon();
         log_info("the settings are read anew");
     } catch (std::exception const& e) {
         log_error(std::string{"the settings stay as they were: "} + e.what());
     }
-    if (ready_) systemd_.ready("serves " + line_.values.socket);
+    if (is_ready()) systemd_.ready("serves " + line_.values.socket);
     pump();
 }
 
@@ -321,7 +329,6 @@ void service::stop(int signal) {
     systemd_.stopping();
     stopping_.request_stop();
     starting_.cancel();
-    ready_ = false;
     metrics_.ready(false);
     stop_by_ = clock::now() + ends_within;
     manager_.stop(now());

@@ -57,6 +57,7 @@ class service {
     void first_look();
     void first_set_up();
     void listen();
+    void serve();
     void check_socket();
     std::unique_ptr<rpc_server> listen_tcp(rpc::endpoint const& at);
     void begin_routine();
@@ -97,7 +98,10 @@ class service {
 
     // outside.cpp: requests, metrics, introspection
     rpc_handlers handlers();
-    rpc::health health(std::string_view asked) const;
+    bool is_ready() const { return started_ && !stopping_.stop_requested(); }
+    rpc::health health(std::string_view asked);
+    void set_health(std::string const& part, rpc::health what);
+    rpc_refusal not_started() const;
     void add(rpc::add_request const& request, caller const& from, respond<rpc::add_reply> answer);
     void remove(rpc::del_request const& request, respond<rpc::del_reply> answer);
     struct view;
@@ -117,7 +121,7 @@ class service {
     boost::asio::signal_set signals_{loop_, SIGTERM, SIGINT, SIGHUP};
     boost::asio::thread_pool cloud_{1}, kernel_thread_{1}, disk_{1};
     std::stop_source stopping_;
-    std::atomic<bool> ready_ = false, has_free_ = false;
+    std::atomic<bool> started_ = false, has_free_ = false;
     metrics metrics_{CNIX_VERSION};
     eni::spool const spool_;
 
@@ -154,14 +158,15 @@ class service {
     std::optional<std::pair<dev_t, ino_t>> socket_; ///< the file that the first server listens at
     std::thread ending_;
     clock::time_point stop_by_{};
-    bool stopped_ = false, ended_ = false;
+    bool starts_ = false, stopped_ = false, ended_ = false;
 
     // The cloud thread's
     std::optional<cloud_port> port_;
     provider_settings provider_settings_; ///< set before its first work
 
     // the servers' threads', too
-    std::mutex facts_mutex_;
+    std::mutex outside_mutex_;
+    std::map<std::string, rpc::health, std::less<>> health_; ///< by part
     std::shared_ptr<node_facts const> facts_ = std::make_shared<node_facts>();
 };
 
