@@ -97,13 +97,13 @@ class Ipamd:
         self.node.ip("route replace blackhole 192.0.2.1")
         self.node.ip("route del blackhole 192.0.2.1")
 
-    def stop(self, how: int = signal.SIGTERM, timeout: float = 30) -> None:
-        """With success, unless it is killed."""
+    def stop(self, how: int = signal.SIGTERM, timeout: float = 30, status: int = 0) -> None:
+        """With this status, unless it is killed."""
         self.process.send_signal(how)
-        status = self.process.wait(timeout)
+        ended = self.process.wait(timeout)
         self.process = None
         self._notified.close()
-        assert how == signal.SIGKILL or status == 0, f"{self.program} ended with {status}:\n{self.log}"
+        assert how == signal.SIGKILL or ended == status, f"{self.program} ended with {ended}:\n{self.log}"
 
     def restart(self, how: int = signal.SIGTERM) -> None:
         self.stop(how)

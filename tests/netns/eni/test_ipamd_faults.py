@@ -143,6 +143,31 @@ def test_sigterm_ends_it_while_a_program_hangs(managed):
     assert daemon.took_to_end() < 2
 
 
+def test_sigterm_ends_it_while_the_disk_hangs(managed):
+    """Nothing was answered that is not on it."""
+    daemon = managed.daemon(warm_ip_target=3)
+    if daemon.is_sanitized():
+        pytest.skip("the sanitizer's library must be loaded before another")
+    daemon.start()
+    stays = managed.attach()
+    daemon.stop()
+    hangs = daemon.directory / "hangs.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(hangs)], check=True, text=True,
+                   input="#include <unistd.h>\nint fsync(int file) { (void)file; for (;;) pause(); }\n")
+    daemon.environment["LD_PRELOAD"] = str(hangs)
+    daemon.start()
+    lost, = calls(managed.node, "v1_20", f"unix://{daemon.socket}", {"method": "AddNetwork", "fields": fields("lost"), "timeout": 0.5})
+    assert "the checkpoint was not written" in lost["reply"]["why"]
+    daemon.stop(timeout=10, status=1)
+    assert daemon.took_to_end() < 2
+    assert "the disk of the checkpoint does not answer" in daemon.log.splitlines()[-1]
+    assert daemon.stored() == {stays.pod.container: stays.address}
+    del daemon.environment["LD_PRELOAD"]
+    daemon.start()
+    stays.delete()
+    daemon.stop()
+
+
 def test_a_full_disk_fails_the_add_and_changes_nothing(managed):
     daemon = managed.daemon(warm_ip_target=3)
     small = managed.node.directory / "small"

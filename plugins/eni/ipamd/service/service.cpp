@@ -351,10 +351,18 @@ bool service::is_idle() const { return !opening_ && !cloud_busy_ && !kernel_busy
 
 /// When nothing is in flight, and all is on the disk.
 void service::end() {
-    if (is_writing_ || ended_) return;
+    if (ended_) return;
+    if (is_writing_) {
+        if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
+        log_error("ends while the disk of the checkpoint does not answer: what was answered is on it, and "
+                  "nothing else",
+                  {{"file", files_->path()}});
+        std::_Exit(1);
+    }
     if (auto work = writer_ ? manager_.begin_commit(now()) : std::nullopt) {
         is_writing_ = true;
-        return writer_->write(*std::move(work));
+        writer_->write(*std::move(work));
+        return pumping_.after(20ms, [this] { end(); });
     }
     if (ending_.joinable()) ending_.join();
     servers_.clear();
