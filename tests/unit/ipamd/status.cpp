@@ -122,10 +122,12 @@ TEST_CASE_FIXTURE(fixture, "the daemon is asked where the settings say that it l
 }
 
 TEST_CASE_FIXTURE(fixture, "no answer") {
-    CHECK(has(failure(), "no answer from the daemon at unix:" + directory + "/i.sock: No such file"));
+    CHECK(has(failure(), "no answer from the daemon at unix:" + directory + "/i.sock: "));
+    CHECK(has(failure(), "No such file"));
     CHECK(has(failure(), "is it running (systemctl status cnix-ipamd)"));
     in_force.introspection = http_address::parse("127.0.0.1:1").value();
-    CHECK(has(failure(), "127.0.0.1:1: Connection refused"));
+    CHECK(has(failure(), "no answer from the daemon at 127.0.0.1:1: "));
+    CHECK(has(failure(), "Connection refused"));
     in_force.serve_introspection = false;
     CHECK(has(failure(), "introspection is disabled"));
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <curl/curl.h>
 #include <new>
+#include <system_error>
 
 namespace cnix::ipamd {
 
@@ -93,6 +94,7 @@ http_reply http_client::send(http_request const& request, std::stop_token stop) 
     set(h, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
     if (!options_.proxies) set(h, CURLOPT_PROXY, "");
     if (!options_.ca_bundle.empty()) set(h, CURLOPT_CAINFO, options_.ca_bundle.c_str());
+    if (!options_.unix_socket.empty()) set(h, CURLOPT_UNIX_SOCKET_PATH, options_.unix_socket.c_str());
     // As options, not as header fields: libcurl 7.88 signs each field of CURLOPT_HTTPHEADER, and a proxy may change these.
     set(h, CURLOPT_USERAGENT, "cnix-ipamd/" CNIX_VERSION);
 
@@ -134,7 +136,10 @@ http_reply http_client::send(http_request const& request, std::stop_token stop) 
         throw http_failure{trouble::nonsense,
                            "the reply is longer than " + std::to_string(options_.max_body) + " bytes"};
     if (code == CURLE_ABORTED_BY_CALLBACK) throw http_failure{trouble::stopped, "stopped"};
-    std::string const text = why[0] ? why.data() : curl_easy_strerror(code);
+    std::string text = why[0] ? why.data() : curl_easy_strerror(code);
+    if (long error = 0; code == CURLE_COULDNT_CONNECT &&
+                        curl_easy_getinfo(h, CURLINFO_OS_ERRNO, &error) == CURLE_OK && error != 0)
+        text += ": " + std::system_category().message(static_cast<int>(error));
     switch (code) {
     case CURLE_PARTIAL_FILE:
     case CURLE_WEIRD_SERVER_REPLY:

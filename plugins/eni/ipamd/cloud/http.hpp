@@ -59,8 +59,9 @@ class http_client {
         std::chrono::milliseconds timeout{10'000};
         std::chrono::milliseconds connect_timeout{5'000};
         std::size_t max_body = 1 << 20;
-        bool proxies = true;     ///< whether the environment's http_proxy, https_proxy and no_proxy count
-        std::string ca_bundle{}; ///< a file; the system's if empty
+        bool proxies = true;       ///< whether the environment's http_proxy, https_proxy and no_proxy count
+        std::string ca_bundle{};   ///< a file; the system's if empty
+        std::string unix_socket{}; ///< the server's, whatever host the URL names; empty: TCP
     };
     explicit http_client(options);
 
