@@ -1,4 +1,5 @@
 #include <ipamd/log.hpp>
+#include <ipamd/printable.hpp>
 #include <cnix/cni/json_writer.hpp>
 #include <cnix/cni/quoted.hpp>
 #include <cnix/sys/fd.hpp>
@@ -57,22 +58,22 @@ std::string utc(std::chrono::system_clock::time_point when) {
     return std::string{date, size} + '.' + std::string(6 - digits.size(), '0') + digits + 'Z';
 }
 
-/// On one line, and nothing that steers a terminal.
+/// printable(), but what was on several lines stays legible.
 std::string one_line(std::string_view text) {
-    std::string out;
+    std::string spaced;
     for (char const byte : text)
-        if (auto const code = static_cast<unsigned char>(byte); code >= ' ' && code != 0x7f)
-            out += byte;
+        if (byte == '\n')
+            spaced += "; ";
         else
-            out += byte == '\n' ? "; " : byte == '\t' ? " " : "?";
-    return out;
+            spaced += byte == '\t' ? ' ' : byte;
+    return printable(spaced);
 }
 
 bool needs_quotes(std::string_view value) {
     if (value.empty()) return true;
     for (char const byte : value)
         if (auto const code = static_cast<unsigned char>(byte);
-            code <= ' ' || code == 0x7f || byte == '"' || byte == '=' || byte == '\\')
+            code <= ' ' || byte == '"' || byte == '=' || byte == '\\')
             return true;
     return false;
 }
@@ -90,16 +91,18 @@ class line_formatter final : public spdlog::formatter {
         if (form_ == log_format::json) {
             cni::json_writer json{cni::json_writer::layout::compact};
             json.begin_object().member("time", utc(entry.time)).member("level", name(entry.level));
-            json.member("message", message);
-            for (auto const& [key, value] : fields_of_entry) json.member(key, value);
+            json.member("message", clean(message));
+            for (auto const& [key, value] : fields_of_entry) json.member(key, clean(value));
             line += std::move(json.end_object()).str();
         } else {
             if (to_ == destination::plain)
                 line.append(utc(entry.time)).append(" ").append(name(entry.level)) += ' ';
             line += one_line(message);
-            for (auto const& [key, value] : fields_of_entry)
+            for (auto const& [key, raw] : fields_of_entry) {
+                auto const value = clean(raw);
                 line.append(" ").append(key).append("=").append(needs_quotes(value) ? cni::quoted(value)
                                                                                     : value);
+            }
         }
         line += '\n';
         out.append(line.data(), line.data() + line.size());

@@ -1,4 +1,5 @@
 #include <ipamd/log.hpp>
+#include <ipamd/printable.hpp>
 #include <ipamd/program.hpp>
 #include <ipamd/service/service.hpp>
 #include <ipamd/status.hpp>
@@ -40,10 +41,11 @@ int run(program const& what, std::vector<std::string> const& arguments, make_clo
         service{what, std::move(line), std::move(cloud), std::move(kernel)}.run();
         return 0;
     } catch (settings_error const& e) {
-        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), e.what());
+        std::string const faults = clean(e.what()); // a line each
+        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), faults.c_str());
         return 2; // a service manager need not try again
     } catch (std::exception const& e) {
-        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), e.what());
+        std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), printable(e.what()).c_str());
         return 1;
     }
 }

@@ -1,3 +1,4 @@
+#include <ipamd/printable.hpp>
 #include <ipamd/service_manager.hpp>
 
 #include <cerrno>
@@ -17,8 +18,8 @@ std::string from_environment() {
     return told ? told : "";
 }
 
-/// A status is a line: a second one would be another assignment.
-std::string first_line(std::string_view text) { return std::string{text.substr(0, text.find('\n'))}; }
+/// A status is a line, for a second one would be another assignment, and UTF-8, or systemd does not take it.
+std::string first_line(std::string_view text) { return printable(text.substr(0, text.find('\n'))); }
 
 } // namespace
 

@@ -1,3 +1,4 @@
+#include <ipamd/printable.hpp>
 #include <ipamd/status.hpp>
 
 #include <boost/json.hpp>
@@ -15,13 +16,6 @@ namespace json = boost::json;
 namespace {
 
 using row = std::vector<std::string>;
-
-/// As a terminal may have it: names of pods are their callers' own.
-std::string printable(std::string_view text) {
-    std::string out{text};
-    std::ranges::replace_if(out, [](unsigned char byte) { return byte < ' ' || byte == 0x7f; }, '?');
-    return out;
-}
 
 std::string text_of(json::object const& in, std::string_view key) {
     auto const* const value = in.if_contains(key);

@@ -43,6 +43,28 @@ struct fixture {
     settings how;
 };
 
+/// Of valid UTF-8, and without what steers a terminal: the parser of JSON refuses both but for DEL, C1, and the separators.
+void check_is_clean(std::string const& line) {
+    std::string quoted{'"'};
+    for (char const byte : line) {
+        if (byte == '"' || byte == '\\') quoted += '\\';
+        quoted += byte;
+    }
+    CHECK_NOTHROW_MESSAGE(boost::json::parse(quoted + '"'), line);
+    CHECK(line.find('\x7f') == line.npos);
+    for (char next = '\x80'; next < '\xa0'; ++next) CHECK(line.find({'\xc2', next}) == line.npos);
+    for (auto const* const separator : {"\xe2\x80\xa8", "\xe2\x80\xa9"})
+        CHECK(line.find(separator) == line.npos);
+}
+
+/// Every byte, and characters that steer a terminal or end a line though each is one of UTF-8.
+std::string everything() {
+    std::string every;
+    for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
+    return every + "\xc2\x9b"
+                   "2J\xc2\x85\xe2\x80\xa8\xe2\x80\xa9 cut off: \xe2\x82";
+}
+
 } // namespace
 
 TEST_CASE_FIXTURE(fixture, "text: time, level, message, fields") {
@@ -82,28 +104,30 @@ TEST_CASE_FIXTURE(fixture, "what is below the level is not written") {
 
 TEST_CASE_FIXTURE(fixture, "an entry of text is one line without control characters, whatever is in it") {
     start_log(how);
-    std::string every;
-    for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
-    log_info(every, {{"field", every}});
+    log_info(everything(), {{"field", everything()}});
     log_info("forged\n2026-11-23T00:00:00.000000Z error all is lost");
+    log_info("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff",
+             {{"bare", "caf\xc3\xa9\xff"}, {"quoted", "\xc2\x9b \n"}});
     auto const all = written();
-    REQUIRE(all.size() == 2);
-    for (std::string const& line : all)
-        for (char const byte : line) CHECK((static_cast<unsigned char>(byte) >= ' ' && byte != 0x7f));
+    REQUIRE(all.size() == 3);
+    for (std::string const& line : all) check_is_clean(line);
     CHECK(all[1].ends_with("info forged; 2026-11-23T00:00:00.000000Z error all is lost"));
+    CHECK(all[2].ends_with("info caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd "
+                           "bare=caf\xc3\xa9\xef\xbf\xbd quoted=\"? \\n\""));
 }
 
 TEST_CASE_FIXTURE(fixture, "an entry of JSON is a line of valid JSON, whatever is in it") {
     how.log_format = log_format::json;
     start_log(how);
-    std::string every;
-    for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
     log_info("pool: grown", {{"eni", "eni-1"}, {"count", "3"}});
-    log_error(every, {{"field", every}});
+    log_error(everything(), {{"field", everything()}});
     log_error("\"},{\"level\":\"info");
     auto const all = written();
     REQUIRE(all.size() == 3);
-    for (std::string const& line : all) CHECK_NOTHROW(boost::json::parse(line));
+    for (std::string const& line : all) {
+        CHECK_NOTHROW(boost::json::parse(line));
+        check_is_clean(line);
+    }
     auto const first = boost::json::parse(all[0]).as_object();
     CHECK(first.at("level") == "info");
     CHECK(first.at("message") == "pool: grown");

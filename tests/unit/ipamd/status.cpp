@@ -104,8 +104,10 @@ TEST_CASE_FIXTURE(fixture, "what goes wrong, and who waits") {
 
 TEST_CASE_FIXTURE(fixture, "nothing steers the terminal") {
     pool.enis[0].addresses[0].pod.name = "\x1b[2Jgone\nnew line";
-    daemon.troubles = {"a\x1b]0;title\x07"};
+    daemon.troubles = {"a\x1b]0;title\x07\xc2\x9b"
+                       "2J"};
     CHECK_FALSE(has(shown(), "\x1b"));
+    CHECK_FALSE(has(shown(), "\xc2\x9b"));
     CHECK(has(shown(), "default/?[2Jgone?new line"));
 }
 
