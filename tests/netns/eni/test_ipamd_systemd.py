@@ -93,6 +93,21 @@ def test_a_service(managed):
     assert service.refused() == []
 
 
+def test_what_does_not_work_is_its_status(managed):
+    """Until it works again; also after a reload."""
+    service = Service(managed, warm_ip_target=2)
+    service("start")
+    service.directory.chmod(0o555)  # which root may not pass over without CAP_DAC_OVERRIDE
+    managed.pod("refused").run("ADD").failure()
+    service("reload")
+    service.systemd.wait(lambda: "the settings are read anew" in service.journal())
+    (told,) = service.show("StatusText")
+    assert told.startswith("checkpoint: ") and "ipam.json" in told
+    service.directory.chmod(0o755)
+    managed.attach().delete()
+    assert service.show("StatusText") == ["serves /var/run/aws-node/ipamd.sock"]
+
+
 def test_it_is_started_again_when_it_is_killed(managed):
     """However often; pods keep what they have."""
     service = Service(managed, more="RestartSec=50ms", warm_ip_target=2)

@@ -107,11 +107,18 @@ void service::fault(std::string const& part, std::string const& why) {
     set_health(part, rpc::health::not_serving);
     systemd_.status(part + ": " + why);
 }
+
+/// For systemd.
+std::string service::status_line() const {
+    if (!faults_.empty()) return faults_.begin()->first + ": " + faults_.begin()->second;
+    return is_ready() ? "serves " + line_.values.socket : "";
+}
+
 void service::fine(std::string const& part) {
     set_health(part, rpc::health::serving);
     if (faults_.erase(part) == 0) return;
     log_info(part + ": works again");
-    systemd_.status(faults_.empty() ? "" : faults_.begin()->first + ": " + faults_.begin()->second);
+    systemd_.status(status_line());
 }
 
 // Start: each part is tried until it works, and then the next. The server is first, for who asks what is wanting.
@@ -189,7 +196,7 @@ void service::serve() {
         std::string{program_.name} + " is ready",
         {{"socket", line_.values.socket},
          {"took_ms", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())}});
-    systemd_.ready("serves " + line_.values.socket);
+    systemd_.ready(status_line());
     next_replay_ = clock::now(); // of who could not wait for this
     check_socket();
     begin_routine();
@@ -320,7 +327,7 @@ void service::reload_settings() {
     } catch (std::exception const& e) {
         log_error(std::string{"the settings stay as they were: "} + e.what());
     }
-    if (is_ready()) systemd_.ready("serves " + line_.values.socket);
+    if (is_ready()) systemd_.ready(status_line());
     pump();
 }
 

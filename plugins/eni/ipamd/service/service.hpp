@@ -52,6 +52,7 @@ class service {
     time_point now() const;
     void fault(std::string const& part, std::string const& why);
     void fine(std::string const& part);
+    std::string status_line() const;
     void try_again(void (service::*part)());
     void open_checkpoint();
     void first_look();
