@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ from .cni import Attachment, Node
 from .eni_lab import EniLab
 from .fake_cloud.lab import LabCloud
 from .namespace import unique
+
+SPOOLED = uuid.UUID("6b1f0a3e-52c4-4d0b-9e7d-358ac190e247")  # what an attachment's digest is made of
 
 
 class Ipamd:
@@ -122,6 +125,15 @@ class Ipamd:
         if not self.checkpoint.exists():
             return {}
         return {one["containerID"]: one.get("ipv4", one.get("ipv6")) for one in json.loads(self.checkpoint.read_text())["allocations"]}
+
+    def leave_release(self, container: str) -> Path:
+        """As the plugin leaves a pod's in the spool while the daemon is away."""
+        network, interface = "aws-cni", "eth0"
+        self.spool.mkdir(exist_ok=True)
+        file = self.spool / f"{uuid.uuid5(SPOOLED, f'{network}/{container}/{interface}').hex}.json"
+        file.write_text(json.dumps({"version": 1, "network": network, "container": container, "interface": interface, "podName": "nginx",
+                                    "podNamespace": "default", "infraContainer": container, "podUID": "", "reason": "PodDeleted"}))
+        return file
 
     def memory(self) -> int:
         """Bytes of it that are resident."""

@@ -17,6 +17,7 @@
 #include <ctime>
 #include <exception>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -159,6 +160,27 @@ class spool {
         return act_on(attachment, std::chrono::milliseconds{0}, [](std::string const&) {}, act);
     }
 
+    /// replay() of several: `act` is given those that wait and that nobody acts on, if there are any, and returns those that are done,
+    /// which are forgotten. Returns how many. Each has a file open meanwhile.
+    template <class Act> std::size_t replay(std::span<spooled_release const> some, Act&& act) const {
+        auto const directory = sys::directory::open(path_);
+        if (!directory) return 0;
+        std::vector<spooled_release const*> ours;
+        std::vector<sys::fd> locked;
+        for (spooled_release const& one : some) {
+            auto file = lock(*directory, file_name(one.attachment), std::chrono::milliseconds{0},
+                             [](std::string const&) {});
+            if (!file) continue;
+            ours.push_back(&one);
+            locked.push_back(std::move(file));
+        }
+        if (ours.empty()) return 0;
+        std::size_t done = 0;
+        for (spooled_release const* const one : act(std::as_const(ours)))
+            done += directory->remove(file_name(one->attachment));
+        return done;
+    }
+
     std::string const& path() const noexcept { return path_; }
 
   private:
@@ -174,19 +196,23 @@ class spool {
         auto const directory = sys::directory::open(path_);
         if (!directory) return false;
         std::string const name = file_name(attachment);
-        sys::fd const file{
-            ::openat(directory->get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
-        if (!file) {
-            if (int const error = errno; error != ENOENT)
-                sys::throw_errno(error, "open the file \"" + directory->path(name) + '"');
-            return false;
+        auto const file = lock(*directory, name, limit, busy);
+        return file && act() && directory->remove(name);
+    }
+
+    /// A release that waits, locked. Nothing: there is none, or `busy` was called with the path of one that somebody acts on.
+    static sys::fd lock(sys::directory const& directory, std::string const& name,
+                        std::chrono::milliseconds limit, std::invocable<std::string const&> auto&& busy) {
+        sys::fd file{::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+        if (int const error = errno; !file) {
+            if (error != ENOENT) sys::throw_errno(error, "open the file \"" + directory.path(name) + '"');
+            return {};
         }
-        if (!sys::lock_within(file, directory->path(name), limit)) {
-            busy(directory->path(name));
-            return false;
+        if (!sys::lock_within(file, directory.path(name), limit)) {
+            busy(directory.path(name));
+            return {};
         }
-        if (!is_still(*directory, name, file)) return false; // another did it
-        return act() && directory->remove(name);
+        return is_still(directory, name, file) ? std::move(file) : sys::fd{}; // else another did it
     }
 
     static std::string file_name(cni::attachment_id const& attachment) {

@@ -71,6 +71,36 @@ def test_a_release_from_the_spool(managed):
     assert daemon.stored() == {stays.pod.container: stays.address} and not list(daemon.spool.glob("*.json"))
 
 
+def test_many_releases_from_the_spool(wide):
+    """One write of the checkpoint serves many; when it is killed on the way, each is done or still waits, and pods without one stay."""
+    daemon = wide.daemon("cnix-ipamd-imds", ip_cooldown_period=0, disable_metrics=None).start()
+    given = calls(wide.node, "v1_20", f"unix://{daemon.socket}", *({"method": "AddNetwork", "fields": fields(f"c{number}")} for number in range(250)))
+    assert all(one["reply"]["Success"] for one in given)
+    daemon.stop()
+    stays = {f"c{number}" for number in range(240, 250)}
+    waiting = {container: daemon.leave_release(container) for container in daemon.stored() if container not in stays}
+
+    daemon.start(ready=False)
+    while len(daemon.stored()) == 250:  # as soon as some are done
+        assert daemon.process.poll() is None, daemon.log
+    daemon.stop(signal.SIGKILL)
+    left = {container for container, file in waiting.items() if file.exists()}
+    assert stays <= set(daemon.stored()) <= stays | left, "nothing is forgotten that is not on the disk"
+
+    daemon.start()
+    assert set(daemon.stored()) == stays and not list(daemon.spool.glob("*.json"))
+    assert daemon.metric("cnix_ipamd_spool_replayed_total") == len(left)
+
+    given = calls(wide.node, "v1_20", f"unix://{daemon.socket}", *({"method": "AddNetwork", "fields": fields(f"d{number}")} for number in range(230)))
+    assert all(one["reply"]["Success"] for one in given)
+    daemon.stop()
+    for container in (*daemon.stored(), *(f"unknown{number}" for number in range(200))):
+        daemon.leave_release(container)
+    daemon.start()
+    assert daemon.stored() == {} and not list(daemon.spool.glob("*.json"))
+    assert daemon.metric("cnix_ipamd_spool_replayed_total") == 440 and daemon.metric("cnix_ipamd_checkpoint_writes_total") <= 5
+
+
 def test_a_cloud_that_is_away_is_asked_again(managed):
     managed.cloud.fail("imds:*", status=503, times=None)
     daemon = managed.daemon(warm_ip_target=1).start(ready=False)

@@ -99,6 +99,34 @@ TEST_CASE_FIXTURE(in_directory, "a replay forgets what was done, and keeps what 
     CHECK(calls == 0);
 }
 
+TEST_CASE_FIXTURE(in_directory, "several are replayed at once") {
+    using chosen = std::vector<spooled_release const*>;
+    std::vector<spooled_release> all;
+    for (auto const* const name : {"busy", "done", "failed", "absent"}) all.push_back(release(name));
+    auto const attachment = [&](std::size_t i) { return all[i].attachment; };
+    auto const never = [](chosen const&) -> chosen { throw 1; };
+    CHECK(waiting().replay(all, never) == 0); // there is no directory
+    for (std::size_t i = 0; i < 3; ++i) waiting().put(all[i]);
+    sys::fd const other = sys::open(path(attachment(0).digest() + ".json"), O_RDONLY);
+    REQUIRE(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+
+    CHECK(waiting().replay(all, [&](chosen const& ours) {
+        CHECK(ours == chosen{&all[1], &all[2]});
+        for (std::size_t i : {1, 2}) { // an ADD of either would have to wait
+            CHECK_THROWS_AS(waiting().drop(attachment(i), std::chrono::milliseconds{0}), sys::lock_timeout);
+            CHECK_FALSE(waiting().replay(attachment(i), [] { return true; }));
+        }
+        CHECK(waiting().replay(all, never) == 0);
+        CHECK(files() == 3);
+        return chosen{&all[1]};
+    }) == 1);
+    CHECK(files() == 2);
+    CHECK_THROWS(waiting().replay(all, never));
+    CHECK(waiting().drop(attachment(2), std::chrono::milliseconds{0}));
+    CHECK(waiting().replay(all, never) == 0);
+    CHECK(files() == 1);
+}
+
 TEST_CASE_FIXTURE(in_directory, "what is no release is told of and left alone") {
     waiting().put(release("c1"));
     auto const good = release("c2").attachment.digest() + ".json";

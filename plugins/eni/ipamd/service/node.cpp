@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 #include <malloc.h>
+#include <span>
 #include <tuple>
 
 namespace cnix::ipamd {
@@ -12,6 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 /// How often the kernel and the spool are looked at where nobody says that there is news.
 constexpr std::chrono::seconds compares_each{60};
+/// How many releases of the spool one write of the checkpoint serves. Each has a file open meanwhile.
+constexpr std::size_t replays_at_once = 200;
 /// How long an ENI's interface may take to show before nobody waits for its addresses.
 constexpr std::chrono::seconds appears_within{60};
 
@@ -140,10 +143,14 @@ void service::replay_spool(std::function<void()> then) {
         disk_, loop_,
         [this] {
             findings unreadable;
-            std::size_t replayed = 0, left = 0;
-            for (auto const& one : spool_.entries(unreadable))
-                ++(spool_.replay(one.attachment, [&] { return release(one); }) ? replayed : left);
-            return std::tuple{replayed, left, std::move(unreadable)};
+            auto const waiting = spool_.entries(unreadable);
+            std::size_t replayed = 0;
+            for (std::span rest{waiting}; !rest.empty() && !stopping_.stop_requested();) {
+                auto const some = rest.first(std::min(rest.size(), replays_at_once));
+                replayed += spool_.replay(some, [this](auto const& ours) { return release(ours); });
+                rest = rest.subspan(some.size());
+            }
+            return std::tuple{replayed, waiting.size() - replayed, std::move(unreadable)};
         },
         [this, then = std::move(then)](auto ended) {
             replaying_ = false;
@@ -166,21 +173,35 @@ void service::replay_spool(std::function<void()> then) {
         });
 }
 
-/// In the disk's thread: waits for the loop. Whether the release is done.
-bool service::release(eni::spooled_release const& one) {
-    auto const answered = std::make_shared<std::promise<bool>>();
-    auto answer = answered->get_future();
-    eni::pod_key const key{one.attachment.network.str(), one.attachment.container.str(),
-                           one.attachment.interface.str()};
-    boost::asio::post(loop_, [this, answered, key] {
-        manager_.remove(key, now(), [answered](remove_outcome const& ended) {
-            answered->set_value(ended.unsaved.empty());
-        });
+/// In the disk's thread: waits for the loop. Those that are done, by one write of the checkpoint for all.
+std::vector<eni::spooled_release const*>
+service::release(std::vector<eni::spooled_release const*> const& some) {
+    // Their indices, for `some` is gone when this was not waited for.
+    struct answers {
+        std::size_t missing;
+        std::vector<std::size_t> done{};
+        std::promise<std::vector<std::size_t>> all{};
+    };
+    auto const answered = std::make_shared<answers>(some.size());
+    auto all = answered->all.get_future();
+    std::vector<eni::pod_key> keys;
+    for (auto const* const one : some) {
+        auto const& [network, container, interface] = one->attachment;
+        keys.push_back({network.str(), container.str(), interface.str()});
+    }
+    boost::asio::post(loop_, [this, answered, keys = std::move(keys)] {
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            manager_.remove(keys[i], now(), [answered, i](remove_outcome const& ended) {
+                if (ended.unsaved.empty()) answered->done.push_back(i);
+                if (--answered->missing == 0) answered->all.set_value(std::move(answered->done));
+            });
         pump();
     });
-    while (answer.wait_for(50ms) != std::future_status::ready)
-        if (stopping_.stop_requested()) return false; // it stays in the spool
-    return answer.get();
+    while (all.wait_for(50ms) != std::future_status::ready)
+        if (stopping_.stop_requested()) return {}; // they stay in the spool
+    std::vector<eni::spooled_release const*> done;
+    for (std::size_t const i : all.get()) done.push_back(some[i]);
+    return done;
 }
 
 } // namespace cnix::ipamd

@@ -95,7 +95,7 @@ class service {
     std::vector<placed_interface> placed() const;
     std::shared_ptr<void> hold(eni::pod_key const& key) const;
     void replay_spool(std::function<void()> then);
-    bool release(eni::spooled_release const& one);
+    std::vector<eni::spooled_release const*> release(std::vector<eni::spooled_release const*> const& some);
 
     // outside.cpp: requests, metrics, introspection
     rpc_handlers handlers();
