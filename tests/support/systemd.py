@@ -1,7 +1,9 @@
 """systemd as it runs on a node, as the first process of namespaces of its own."""
 
 import contextlib
+import os
 import shutil
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -19,8 +21,10 @@ class Systemd:
     """In a node's network namespace, with this machine's programs, but only such units as are given or systemd needs itself. What it
     runs has a root, processes and control groups of its own. Its /run is `runtime` here."""
 
-    def __init__(self, node: Namespace, directory: Path, units: dict[str, str], programs: dict[str, Path], settings: dict[str, str]):
-        """`programs` by their paths in /usr, `settings` by theirs in /etc. Returns when it is up."""
+    def __init__(self, node: Namespace, directory: Path, units: dict[str, str], programs: dict[str, Path], settings: dict[str, str],
+                 without: tuple[str, ...] = ()):
+        """`programs` by their paths in /usr, as those of this machine that it is `without`; `settings` by theirs in /etc. Returns when it
+        is up."""
         if not Path("/lib/systemd/systemd").exists():
             pytest.skip("systemd is missing (Debian: systemd)")
         self.directory, self.runtime, self._log = directory, directory / "run", directory / "log"
@@ -30,6 +34,8 @@ class Systemd:
             self._added(path).write_text(text)
         for path, program in programs.items():
             shutil.copy2(program, self._added(f"usr/{path}"))
+        for path in without:
+            os.mknod(self._added(f"usr/{path}"), stat.S_IFCHR)  # what overlayfs takes for a file that was removed
         self._process: subprocess.Popen | None = None
         self._groups = MARK / unique("groups")  # not below what a test removes with all that is in it
         self._group = self._make_group()

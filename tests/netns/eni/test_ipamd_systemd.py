@@ -13,6 +13,8 @@ from support.traffic import reaches
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = (ROOT / "packaging/systemd/cnix-ipamd.service").read_text()
 
+NOT_EVERYWHERE = ("bin/kill", "bin/pkill", "bin/pgrep", "sbin/sysctl")  # of procps, which not every Debian has
+
 
 class Service:
     """The daemon as systemd has it, in the part of support.ipamd.Ipamd."""
@@ -27,7 +29,8 @@ class Service:
         variables = {"AWS_REGION": cloud.cloud.region, "AWS_ENDPOINT_URL": cloud.ec2_url}
         units = {f"{program}.service": UNIT + f"\n[Service]\n{more}\n"}
         files = {"default/cnix-ipamd": "".join(f"{name}={value}\n" for name, value in variables.items()), "cnix/ipamd.toml": self._toml(settings)}
-        self.systemd = node.own(Systemd(node, node.directory / "systemd", units, {f"sbin/{program}": node.plugins.path(program)}, files))
+        self.systemd = node.own(Systemd(node, node.directory / "systemd", units, {f"sbin/{program}": node.plugins.path(program)}, files,
+                                        without=NOT_EVERYWHERE))
         self.directory = self.systemd.runtime / "aws-node"
         self.socket, self.checkpoint, self.spool = (self.directory / name for name in ("ipamd.sock", "ipam.json", "cnix-spool"))
         managed.daemons.append(self)
