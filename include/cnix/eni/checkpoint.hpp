@@ -21,8 +21,8 @@
 
 /// The state in the file format of upstream's daemon (pkg/ipamd/datastore/data_store.go), which every version since v1.7
 /// writes and since v1.12 reads; docs/eni-pool.md. Ours beyond it is the member `releases`, which upstream's reader passes
-/// over. Unknown members of a newer upstream are passed over here. It is read with the reader of configurations, which takes what
-/// Go's takes and tells where a fault is; so a plugin needs no other.
+/// over. It is read with the reader of configurations, which takes what Go's takes and tells where a fault is; so a plugin needs no
+/// other. Unlike Go's it takes no unknown member: the next write would lose it.
 namespace cnix::eni {
 
 /// The name of a network card's file, given that of card 0's: ipam.json, ipam-nic-1.json.
@@ -73,6 +73,25 @@ inline std::string checkpoint_text(auto const& each, std::size_t about,
     to.end_object();
     return std::move(to).str() + '\n';
 }
+/// The faults, and what to do. A program wrote the file: what is wrong with an entry is often wrong with each.
+inline std::string told(std::vector<config::fault> faults) {
+    constexpr std::size_t most = 5;
+    auto const unknown = std::ranges::count(faults, config::fault_kind::unknown_key, &config::fault::kind);
+    bool const others = static_cast<std::size_t>(unknown) != faults.size();
+    bool const too_many = faults.size() > most;
+    if (too_many) faults.resize(most);
+    std::string text{config::to_string(faults).view()};
+    if (too_many) text += "\nand more";
+    text += "; nothing was changed: ";
+    if (unknown != 0)
+        text += "a newer version may have written the unknown keys, and what they say would be lost: use the "
+                "version that wrote the file, or remove them";
+    if (unknown != 0 && others) text += "; ";
+    if (others)
+        text += "repair it, or move it away, delete the pods that are there (DEL succeeds then), and let no "
+                "others come before these are gone";
+    return text;
+}
 } // namespace detail
 
 /// Upstream's bytes, but for the order of entries, which upstream leaves to chance: sorted by key. An entry a holding.
@@ -90,16 +109,12 @@ inline std::string checkpoint_text(datastore const& from, std::optional<int> car
                                    from.assignments().size(), from.releases(card));
 }
 
-/// Reads checkpoint_text(), and what upstream wrote at any time. Throws cni::error; `path` is for the message.
+/// Reads checkpoint_text(), and what every release of upstream writes. Throws cni::error; `path` is for the message.
 inline state read_checkpoint(std::string_view text, std::string const& path) {
-    auto const reading = config::read<checkpoint_file::document>(text);
+    auto const reading = config::read<checkpoint_file::document>(text, config::strict);
     if (!reading.ok())
         throw cni::error{cni::code::internal, "failed ipam state recovery due to the checkpoint " + path +
-                                                  ": " +
-                                                  std::string{config::to_string(reading.faults).view()} +
-                                                  "; nothing was changed: repair it, or move it away, "
-                                                  "delete the pods that are there (DEL succeeds then), "
-                                                  "and let no others come before these are gone"};
+                                                  ": " + detail::told(reading.faults)};
     std::map<pod_key, assignment> assignments;
     for (checkpoint_file::allocation const& one : reading.value.allocations) {
         pod_key const key{std::string{one.networkName}, std::string{one.containerID},

@@ -89,6 +89,32 @@ def test_requests_while_it_starts(managed):
     daemon.stop()
 
 
+def test_a_checkpoint_of_a_newer_version_stays_as_it_is(managed):
+    """Once what only that version knows is out of it, the pods have what they had."""
+    daemon = managed.daemon(warm_ip_target=1, disable_introspection=None).start()
+    pod = managed.attach()
+    daemon.stop()
+    known = json.loads(daemon.checkpoint.read_text())
+    newer = json.dumps(known | {"generation": 2})
+    daemon.checkpoint.write_text(newer)
+    daemon.start(ready=False)
+    column = newer.index('"generation"') + 1
+    assert f"{daemon.checkpoint}: 1:{column}: $: unknown key `generation`; nothing was changed: " in daemon.wait("STATUS=checkpoint: ")
+    status = daemon.status()
+    assert not status["ready"] and ["use the version that wrote the file, or remove them" in one for one in status["troubles"]] == [True]
+    managed.pod("other").run("ADD").failure(11, "cnix-ipamd is starting; checkpoint: ", "unknown key `generation`")
+    daemon.stop()
+    daemon.start(ready=False)
+    daemon.wait("STATUS=checkpoint: ")
+    assert daemon.checkpoint.read_text() == newer
+    daemon.checkpoint.write_text(json.dumps(known))
+    daemon.wait("READY=1")
+    assert daemon.status()["troubles"] == [] and daemon.stored() == {pod.pod.container: pod.address}
+    pod.delete()
+    assert daemon.stored() == {}
+    daemon.stop()
+
+
 def test_callers_who_go_away_have_nothing(managed):
     """While they wait for an address that is on its way: when it comes, nobody has it who has gone."""
     daemon = managed.daemon(warm_ip_target=1, disable_introspection=None)

@@ -247,6 +247,30 @@ def test_a_torn_checkpoint_is_put_right_as_the_error_says(pool):
     pool.attach("nginx").check()
 
 
+def test_a_checkpoint_of_a_newer_version_stays_as_it_is(pool):
+    """What this version does not know would be lost at its next write, so there is none, until it is put right as the error says."""
+    pod, other = pool.attach("nginx"), Attachment(pool.node, pool.config(), pool.node.pod(), plugin="eni-pool")
+    known = json.loads(pool.checkpoint.read_text())
+    entry, = known["allocations"]
+    pool.checkpoint.write_text(json.dumps(known | {"generation": 2, "allocations": [entry | {"metadata": entry["metadata"] | {"k8sPodNam": "x"}}]}))
+    newer, before, inside = pool.checkpoint.read_bytes(), snapshot(pool.node), snapshot(other.pod)
+    told = (f"{pool.checkpoint}: 1:", "$.allocations[0].metadata: unknown key `k8sPodNam`, did you mean `k8sPodName`?\n", "$: unknown key `generation`; ",
+            "nothing was changed: a newer version may have written the unknown keys, and what they say would be lost: use the version that wrote "
+            "the file, or remove them")
+    other.run("ADD").failure(999, *told)
+    assert difference(before, snapshot(pool.node)) == [] and difference(inside, snapshot(other.pod)) == []
+    pod.run("DEL").failure(999, *told)
+    pod.run("CHECK").failure(None, *told)
+    config = pool.config(cniVersion="1.1.0")
+    pool.node.cni("STATUS", config, "eni-pool").failure(50, *told)
+    pool.node.cni("GC", config | {"cni.dev/valid-attachments": []}, "eni-pool").failure(None, *told)
+    assert pool.checkpoint.read_bytes() == newer
+    pool.checkpoint.write_text(json.dumps(known))
+    other.add()
+    other.check()
+    pod.delete()
+
+
 def test_status_of_a_lost_checkpoint(pool):
     config = pool.config({"cooldown": 0}, cniVersion="1.1.0")
     kept = pool.attach("kept", config)

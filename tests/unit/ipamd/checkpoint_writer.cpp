@@ -147,6 +147,19 @@ TEST_CASE("upstream's checkpoint is taken over, and what is written is upstream'
               .starts_with(R"({"version":"vpc-cni-ipam/1","allocations":[{"networkName":"aws-cni",)"));
 }
 
+TEST_CASE("what only a newer version knows keeps all files from being read, whichever card's it is in") {
+    directory const here;
+    checkpoint_files files{here.file()};
+    files.save({1, {{0, with({pod("a", {"10.0.0.5"})})}, {1, with({pod("b", {"10.1.0.5"})})}}});
+    std::string text = here.read("ipam-nic-1.json");
+    text.replace(text.find("\"metadata\""), 0, "\"zone\":\"a\",");
+    std::ofstream{here.state() / "ipam-nic-1.json"} << text;
+    std::string const why = thrown([&] { files.load(); });
+    CHECK(why.find("/ipam-nic-1.json: 1:") != why.npos);
+    CHECK(why.find("$.allocations[0]: unknown key `zone`; nothing was changed") != why.npos);
+    CHECK(here.read("ipam-nic-1.json") == text);
+}
+
 TEST_CASE("a second address manager is refused") {
     directory const here;
     checkpoint_files const first{here.file()};
