@@ -73,6 +73,10 @@ inline std::string checkpoint_text(auto const& each, std::size_t about,
     to.end_object();
     return std::move(to).str() + '\n';
 }
+constexpr inline std::string_view nothing_changed = "; nothing was changed: ";
+constexpr inline std::string_view repair = "repair it, or move it away, delete the pods that are there (DEL "
+                                           "succeeds then), and let no others come before "
+                                           "these are gone";
 /// The faults, and what to do. A program wrote the file: what is wrong with an entry is often wrong with each.
 inline std::string told(std::vector<config::fault> faults) {
     constexpr std::size_t most = 5;
@@ -82,14 +86,12 @@ inline std::string told(std::vector<config::fault> faults) {
     if (too_many) faults.resize(most);
     std::string text{config::to_string(faults).view()};
     if (too_many) text += "\nand more";
-    text += "; nothing was changed: ";
+    text += nothing_changed;
     if (unknown != 0)
         text += "a newer version may have written the unknown keys, and what they say would be lost: use the "
                 "version that wrote the file, or remove them";
     if (unknown != 0 && others) text += "; ";
-    if (others)
-        text += "repair it, or move it away, delete the pods that are there (DEL succeeds then), and let no "
-                "others come before these are gone";
+    if (others) text += repair;
     return text;
 }
 } // namespace detail
@@ -149,14 +151,15 @@ class checkpoint {
     /// Empty if there is no file. Throws cni::error that names the file, the place and what is wrong there, or
     /// std::system_error.
     state load() const {
-        auto const [bytes, why_not] = in_.read(name_, largest);
+        auto const [bytes, why_not, kind] = in_.read(name_, largest);
         if (!why_not) return read_checkpoint(bytes, path());
         if (*why_not == sys::directory::unread::absent) return {};
-        throw cni::error{cni::code::internal,
-                         "failed ipam state recovery due to the checkpoint " + path() +
-                             (*why_not == sys::directory::unread::too_large
-                                  ? ": it has more than 4 MiB"
-                                  : ": it is no regular file, and links are not followed")};
+        std::string text = "failed ipam state recovery due to the checkpoint " + path() + ": it ";
+        if (*why_not == sys::directory::unread::too_large)
+            text += "has more than 4 MiB";
+        else
+            text += std::string{"is "} + kind + ", not a regular file";
+        throw cni::error{cni::code::internal, text.append(detail::nothing_changed).append(detail::repair)};
     }
     /// As sys::replace_durably(), mode 0600. How many bytes. Throws cni::error if load() would refuse the size.
     std::size_t save(state const& now) const { return save(checkpoint_text(now)); }

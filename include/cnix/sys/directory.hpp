@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/sys/errors.hpp>
 #include <cnix/sys/fd.hpp>
+#include <cnix/sys/file_kind.hpp>
 
 #include <cstddef>
 #include <cstdio>
@@ -78,6 +79,7 @@ class directory {
     struct content {
         std::string bytes;
         std::optional<unread> why_not;
+        char const* kind = ""; ///< file_kind() of what is not_a_file
     };
     /// All of a regular file of at most `limit` bytes.
     content read(std::string const& name, std::size_t limit) const {
@@ -86,12 +88,15 @@ class directory {
         if (!file) {
             int const error = errno;
             if (error == ENOENT) return {{}, unread::absent};
-            if (error == ELOOP || error == ENXIO) return {{}, unread::not_a_file};
+            struct stat there{}; // a link, or a socket
+            if ((error == ELOOP || error == ENXIO) &&
+                ::fstatat(get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0)
+                return {{}, unread::not_a_file, file_kind(there.st_mode)};
             fail(error, "open the file", name);
         }
         struct stat status{};
         if (::fstat(file.get(), &status) != 0) fail(errno, "look at the file", name);
-        if (!S_ISREG(status.st_mode)) return {{}, unread::not_a_file};
+        if (!S_ISREG(status.st_mode)) return {{}, unread::not_a_file, file_kind(status.st_mode)};
         auto bytes = read_up_to(file, limit, static_cast<std::size_t>(status.st_size));
         if (!bytes) fail(errno, "read the file", name);
         if (bytes->size() > limit) return {{}, unread::too_large};

@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/sys/errors.hpp>
 #include <cnix/sys/fd.hpp>
+#include <cnix/sys/file_kind.hpp>
 
 #include <cstddef>
 #include <fcntl.h>
@@ -17,10 +18,18 @@ inline std::string read_file(std::string const& path, std::size_t limit, std::st
         throw_errno(error, std::string{what} + " the file \"" + path + '"' + note);
     };
     fd const file = try_open(path, O_RDONLY | O_NONBLOCK); // a FIFO must not stop us
-    if (!file) fail(errno, "open");
     struct stat status{};
-    if (::fstat(file.get(), &status) != 0) fail(errno, "read");
-    if (!S_ISREG(status.st_mode)) fail(EINVAL, "read");
+    if (!file) {
+        int const error = errno;
+        if (error != ENXIO || ::stat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
+            fail(error, "open");
+    } else if (::fstat(file.get(), &status) != 0) {
+        fail(errno, "read");
+    }
+    if (!S_ISREG(status.st_mode))
+        throw_errno(EINVAL, "read the file \"" + path + '"' + note + ", which is " +
+                                file_kind(status.st_mode) +
+                                ", not a regular file; put one there, or name another");
     auto content = read_up_to(file, limit, static_cast<std::size_t>(status.st_size));
     if (!content) fail(errno, "read");
     if (content->size() > limit) fail(EFBIG, "read");

@@ -37,7 +37,7 @@ def test_what_is_missing_at_the_start_is_named_and_waited_for(managed):
 
     named("server", str(daemon.socket), "no socket", listens=False)
     daemon.socket.unlink()
-    named("checkpoint", "ipam.json")
+    named("checkpoint", "ipam.json: it is a FIFO, not a regular file; nothing was changed: ")
     daemon.checkpoint.unlink()
     daemon.checkpoint.write_text('{"version": "vpc-cni-ipam/1", "allocations": [')
     named("checkpoint", "ipam.json", "1:47: the text ends")

@@ -1,6 +1,7 @@
 """Pods by eni-pool: what they get, word for word, and whom they reach."""
 
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -268,6 +269,28 @@ def test_a_checkpoint_of_a_newer_version_stays_as_it_is(pool):
     pool.checkpoint.write_text(json.dumps(known))
     other.add()
     other.check()
+    pod.delete()
+
+
+@pytest.mark.parametrize("which", ("inventory", "checkpoint"))
+@pytest.mark.parametrize("kind, make", (("a directory", os.mkdir), ("a FIFO", os.mkfifo)))
+def test_a_file_that_is_none(pool, which, kind, make):
+    """Nobody waits for a FIFO's writer; what was there before is gone on with when it is put back."""
+    pod, other = pool.attach("nginx"), Attachment(pool.node, pool.config(), pool.node.pod(), plugin="eni-pool")
+    file = getattr(pool, which)
+    file.rename(file.with_suffix(".away"))
+    make(file)
+    told = (str(file), f"is {kind}, not a regular file", "put one there, or name another" if which == "inventory" else "repair it, or move it away")
+    other.run("ADD").failure(999, *told)
+    pool.node.cni("STATUS", pool.config(cniVersion="1.1.0"), "eni-pool").failure(50, *told)
+    if which == "inventory":
+        pod.delete()
+    else:
+        pod.run("DEL").failure(999, *told)
+        assert file.is_dir() or file.is_fifo()
+    (file.rmdir if file.is_dir() else file.unlink)()
+    file.with_suffix(".away").rename(file)
+    other.add()
     pod.delete()
 
 

@@ -270,13 +270,20 @@ TEST_CASE("a file is saved and loaded; none is an empty state") {
 
     std::string const before = "failed ipam state recovery due to the checkpoint " + file.path() + ": it ";
     fs::resize_file(here.path / "ipam.json", eni::checkpoint::largest + 1);
-    CHECK(thrown([&] { file.load(); }) == before + "has more than 4 MiB");
-    fs::remove(here.path / "ipam.json");
+    std::string const behind = "; nothing was changed: repair it, or move it away, delete the pods that are "
+                               "there (DEL succeeds then), and let no others come before these are gone";
+    auto const why = [&] {
+        auto const text = thrown([&] { file.load(); });
+        fs::remove(here.path / "ipam.json");
+        return text;
+    };
+    CHECK(why() == before + "has more than 4 MiB" + behind);
     fs::create_symlink("elsewhere", here.path / "ipam.json");
-    CHECK(thrown([&] { file.load(); }) == before + "is no regular file, and links are not followed");
-    fs::remove(here.path / "ipam.json");
+    CHECK(why() == before + "is a symbolic link, not a regular file" + behind);
     fs::create_directory(here.path / "ipam.json");
-    CHECK(thrown([&] { file.load(); }) == before + "is no regular file, and links are not followed");
+    CHECK(why() == before + "is a directory, not a regular file" + behind);
+    REQUIRE(::mkfifo((here.path / "ipam.json").c_str(), 0600) == 0);
+    CHECK(why() == before + "is a FIFO, not a regular file" + behind);
 }
 
 TEST_CASE("what could not be read again is not written") {

@@ -301,8 +301,12 @@ TEST_CASE("the file: missing, no file, links") {
         CHECK(e.message() ==
               "there is no inventory of ENIs " + file + ": write it, or name the file in `ipam.inventory`");
     }
-    CHECK_THROWS_WITH(eni::load_inventory(root),
-                      ("read the file \"" + root + "\" (the inventory of ENIs): Invalid argument").c_str());
+    REQUIRE(::mkfifo((root + "/fifo").c_str(), 0600) == 0);
+    for (auto const& [path, kind] : {std::pair{root, "a directory"}, {root + "/fifo", "a FIFO"}})
+        CHECK_THROWS_WITH(eni::load_inventory(path),
+                          ("read the file \"" + path + "\" (the inventory of ENIs), which is " + kind +
+                           ", not a regular file; put one there, or name another: Invalid argument")
+                              .c_str());
     std::ofstream{root + "/data"} << one_eni;
     fs::create_symlink("data", file); // as a ConfigMap is mounted
     CHECK(eni::load_inventory(file) == read(one_eni));

@@ -92,11 +92,17 @@ TEST_CASE("read takes regular files only, up to a limit") {
     CHECK_FALSE(at.read("file", 10).why_not);
     CHECK(at.read("file", 9).why_not == unread::too_large);
     fs::create_symlink("file", root.path / "link");
-    CHECK(at.read("link", 10).why_not == unread::not_a_file);
     fs::create_directory(root.path / "sub");
-    CHECK(at.read("sub", 10).why_not == unread::not_a_file);
     REQUIRE(::mkfifo((root.path / "fifo").c_str(), 0600) == 0);
-    CHECK(at.read("fifo", 10).why_not == unread::not_a_file);
+    REQUIRE(::mknod((root.path / "socket").c_str(), S_IFSOCK | 0600, 0) == 0);
+    for (auto const& [name, kind] : {std::pair{"link", "a symbolic link"},
+                                     {"sub", "a directory"},
+                                     {"fifo", "a FIFO"},
+                                     {"socket", "a socket"}}) {
+        auto const got = at.read(name, 10);
+        CHECK(got.why_not == unread::not_a_file);
+        CHECK(std::string{got.kind} == kind);
+    }
 }
 
 TEST_CASE("create makes a new file only") {
