@@ -76,10 +76,10 @@ class Plugins:
         self.directory = directory.resolve()
         self.reference = not (self.directory / "bridge-iptables").exists()
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: str | Path) -> bool:
         return self.path(name).exists()
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str | Path) -> Path:
         # The reference's bridge masquerades with iptables and always delegates.
         return self.directory / ("bridge" if self.reference and name in BRIDGES else name)
 

@@ -91,13 +91,18 @@ def pool(node, lab, set_up) -> Pool:
 
 @dataclass
 class Daemon:
-    """A node with `eni`, and its address daemon."""
+    """A node with `eni`, and its address daemon, both of one generation of the protocol."""
 
     node: Node
     lab: EniLab
+    generation: str = "v1_20"
 
     def __post_init__(self):
-        if "eni" not in self.node.plugins:
+        self.plugin = "eni"
+        if self.generation != "v1_20":
+            self.plugin = self.node.directory / f"eni-{self.generation}"
+            self.plugin.symlink_to(self.node.plugins.directory.parent / "tests/eni-older")
+        if self.plugin not in self.node.plugins:
             pytest.skip("eni is not built: cnix was configured without nghttp2 or protobuf")
         self.socket = self.node.directory / "ipamd.sock"
         self.agent = self.node.directory / "npa.sock"
@@ -109,7 +114,7 @@ class Daemon:
     def serve(self, *devices: int, family: int = 4, **options) -> Stub:
         """Gives addresses of these ENIs, a card each."""
         pools = [(device, [one for one in self.lab.enis[device].assigned if (":" in one) == (family == 6)]) for device in devices or (1,)]
-        self.stub = Stub(f"unix://{self.socket}", pools, **options)
+        self.stub = Stub(f"unix://{self.socket}", pools, **{"generation": self.generation} | options)
         return self.stub
 
     def stop(self) -> None:
@@ -126,7 +131,7 @@ class Daemon:
 
     def pod(self, name: str = "nginx", config: dict | None = None) -> Attachment:
         args = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={name};K8S_POD_INFRA_CONTAINER_ID=c;K8S_POD_UID=u"
-        return Attachment(self.node, config or self.config(), self.node.pod(), plugin="eni", args=args)
+        return Attachment(self.node, config or self.config(), self.node.pod(), plugin=self.plugin, args=args)
 
     def attach(self, *arguments, **options) -> Attachment:
         pod = self.pod(*arguments, **options)
@@ -138,8 +143,9 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(node, lab, set_up) -> Daemon:
-    return node.own(Daemon(node, lab))
+def daemon(request, node, lab, set_up) -> Daemon:
+    """Of the latest generation, or as a test is parametrized."""
+    return node.own(Daemon(node, lab, getattr(request, "param", "v1_20")))
 
 
 @pytest.fixture

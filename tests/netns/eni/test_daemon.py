@@ -1,4 +1,4 @@
-"""Pods by eni, whose addresses an address daemon gives: a stub of it in Python's own gRPC (support/ipamd_stub.py)."""
+"""Pods by eni, whose addresses an address daemon of its generation gives: a stub of it in Python's own gRPC (support/ipamd_stub.py)."""
 
 import itertools
 import json
@@ -10,14 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.ipamd_stub import Refusal, encode
+from support.ipamd_stub import GENERATIONS, Refusal, encode
 from support.snapshot import difference, snapshot
 from support.traffic import reaches
 
 pytest.importorskip("grpc", reason="python3-grpcio is not installed")
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
+each_generation = pytest.mark.parametrize("daemon", GENERATIONS, indirect=True)
+since_v1_10 = pytest.mark.parametrize("daemon", GENERATIONS[1:], indirect=True)
 
 
+@each_generation
 def test_add_check_del(daemon, lab):
     stub = daemon.serve(1)
     before = snapshot(daemon.node)
@@ -33,9 +36,31 @@ def test_add_check_del(daemon, lab):
     names = {"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "K8S_POD_INFRA_CONTAINER_ID": "c", "IfName": "eth0",
              "NetworkName": "aws-cni", "ContainerID": pod.pod.container}
     assert stub.asked("AddNetwork") == [names | {"Netns": pod.pod.path}]
-    assert stub.asked("DelNetwork") == [names | {"Reason": "PodDeleted", "K8S_POD_UID": "u"}]
+    uid = {"K8S_POD_UID": "u"} if daemon.generation == "v1_20" else {}
+    assert stub.asked("DelNetwork") == [names | {"Reason": "PodDeleted"} | uid]
 
 
+@pytest.mark.parametrize("daemon", GENERATIONS[:2], indirect=True)
+@pytest.mark.parametrize("server", GENERATIONS[1:])
+def test_an_older_generation_is_what_it_is_called(daemon, lab, server):
+    """Of IPv6 and network policies v1.7 knew nothing; the latest generation's answers are nonsense to either."""
+    stub = daemon.serve(1, generation=server, mode="strict", agent=f"unix://{daemon.agent}")
+    both = [lab.enis[1].address(0x20, family) for family in (4, 6)]
+    stub.pools = [(1, list(both))]
+    if server == "v1_20":
+        versions = {"v1_7": "v1.7 to v1.9", "v1_10": "v1.10 to v1.19"}[daemon.generation]
+        add_fails(daemon, f"this plugin speaks with daemons of {versions}")
+        assert stub.held == {}
+        return
+    pod = daemon.attach()
+    assert pod.addresses == (both if daemon.generation == "v1_10" else both[:1])
+    assert len(stub.asked("EnforceNpToPod")) == (daemon.generation == "v1_10")
+    pod.check()
+    pod.delete()
+    assert stub.held == {}
+
+
+@since_v1_10
 def test_ipv6(daemon, lab):
     daemon.serve(1, family=6)
     pod = daemon.attach()
@@ -62,7 +87,8 @@ def test_cmd_add_for_multi_nic_attachment(daemon, lab):
     assert "mNicIf1" not in pod.pod.links() and second not in pod.pod.ip("rule").stdout
 
 
-@pytest.mark.parametrize("version", ("0.3.1", "0.4.0", "1.0.0", "1.1.0"))
+@pytest.mark.parametrize("daemon, version", (
+    ("v1_7", "0.3.1"), ("v1_10", "0.4.0"), *(("v1_20", version) for version in ("0.3.1", "0.4.0", "1.0.0", "1.1.0"))), indirect=["daemon"])
 @pytest.mark.parametrize("pod_is", ("there", "gone"))
 def test_del_with_the_daemon_away(daemon, version, pod_is):
     """It succeeds, leaves nothing, and the release waits."""
@@ -85,6 +111,7 @@ def test_del_with_the_daemon_away(daemon, version, pod_is):
     assert stub.held == {} and daemon.spooled() == []
 
 
+@each_generation
 def test_del_by_the_daemons_answer(daemon):
     """No result, no namespace, no interface: only the daemon knows the address."""
     daemon.serve(1)
@@ -96,6 +123,7 @@ def test_del_by_the_daemons_answer(daemon):
     assert difference(before, snapshot(daemon.node)) == []
 
 
+@each_generation
 def test_del_of_an_unknown_pod(daemon):
     stub = daemon.serve(1)
     before = snapshot(daemon.node)
@@ -117,6 +145,7 @@ def add_fails(daemon, *texts, code=11, within=None):
     return error
 
 
+@each_generation
 def test_add_without_a_daemon(daemon):
     add_fails(daemon, "add cmd: Error received from AddNetwork gRPC call", "the address daemon is away")
     daemon.socket.touch()
@@ -232,6 +261,7 @@ def test_status_of_a_socket_that_speaks_something_else(daemon, answer, text):
             daemon.node.cni("STATUS", daemon.config(cniVersion="1.1.0"), "eni").failure(50, text)
 
 
+@each_generation
 def test_no_address(daemon):
     stub = daemon.serve(1)
     stub.pools[0][1].clear()
@@ -260,6 +290,7 @@ def test_a_failed_setup_gives_the_address_back(daemon):
     assert stub.held == {} and stub.asked("DelNetwork")[0]["Reason"] == "SetupNSFailed"
 
 
+@each_generation
 def test_a_second_add_gives_no_second_address(daemon):
     stub = daemon.serve(1)
     pod = daemon.attach()
@@ -284,11 +315,12 @@ def test_of_two_adds_at_once_the_winner_keeps_its_address(daemon):
     assert stub.asked("DelNetwork") == []
 
 
+@since_v1_10
 def test_network_policy(daemon):
     stub = daemon.serve(1, mode="strict", agent=f"unix://{daemon.agent}")
     pod = daemon.attach()
-    assert stub.asked("EnforceNpToPod") == [{"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "NETWORK_POLICY_MODE": "strict",
-                                             "InterfaceCount": 1}]
+    count = {"InterfaceCount": 1} if daemon.generation == "v1_20" else {}
+    assert stub.asked("EnforceNpToPod") == [{"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default", "NETWORK_POLICY_MODE": "strict"} | count]
     pod.delete()
     assert stub.asked("DeletePodNp") == [{"K8S_POD_NAME": "nginx", "K8S_POD_NAMESPACE": "default"}]
 
