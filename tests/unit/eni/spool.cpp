@@ -112,7 +112,7 @@ TEST_CASE_FIXTURE(in_directory, "several are replayed at once") {
 
     CHECK(waiting().replay(all, [&](chosen const& ours) {
         CHECK(ours == chosen{&all[1], &all[2]});
-        for (std::size_t i : {1, 2}) { // an ADD of either would have to wait
+        for (std::size_t const i : {1U, 2U}) { // an ADD of either would have to wait
             CHECK_THROWS_AS(waiting().drop(attachment(i), std::chrono::milliseconds{0}), sys::lock_timeout);
             CHECK_FALSE(waiting().replay(attachment(i), [] { return true; }));
         }
