@@ -94,7 +94,7 @@ class Systemd:
 
     def command(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess:
         """Beside the services, in the machine's own namespaces."""
-        return run("nsenter", f"--target={self._init}", "--all", "--", *argv, check=check)
+        return run("nsenter", f"--target={self._init}", "--all", "--root", "--wd", "--", *argv, check=check)  # its root, also in a chroot
 
     def file(self, path: str) -> Path:
         """Of its root."""
