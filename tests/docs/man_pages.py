@@ -1,6 +1,7 @@
 """Tables of the documentation in the manual pages.
 
-`python3 tests/docs/man_pages.py` writes them anew, between `.\\" table PAGE NUMBER` and `.\\" end`.
+`python3 tests/docs/man_pages.py` writes them anew, between `.\\" table PAGE HEADING NUMBER` and `.\\" end`: the one of that number
+below the heading.
 """
 
 import re
@@ -9,13 +10,14 @@ import textwrap
 from sources import ROOT
 
 PAGES = sorted((ROOT / "man").glob("*.[1-8]"))
-BLOCK = re.compile(r'(?<=^\.\\" table )(\S+) (\d+)\n(.*?)(?=^\.\\" end$)', re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'(?<=^\.\\" table )(\S+) ([^\n]+) (\d+)\n(.*?)(?=^\.\\" end$)', re.MULTILINE | re.DOTALL)
 
 
-def tables(markdown: str) -> list[list[list[str]]]:
-    """The cells of each table; its head first."""
+def tables(markdown: str, heading: str) -> list[list[list[str]]]:
+    """The cells of each table below a heading; its head first."""
+    sections = re.split(r"^#+ (.*)\n", markdown, flags=re.MULTILINE)
     found = []
-    for block in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
+    for block in re.findall(r"(?:^\|.*\n)+", sections[sections.index(heading) + 1], re.MULTILINE):
         lines = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
         found.append([lines[0], *lines[2:]])
     return found
@@ -50,7 +52,8 @@ def mdoc(table: list[list[str]]) -> str:
 
 def written(page: str) -> str:
     def block(match: re.Match) -> str:
-        return f"{match[1]} {match[2]}\n" + mdoc(tables((ROOT / match[1]).read_text())[int(match[2]) - 1])
+        page, heading, number = match.groups()[:3]
+        return f"{page} {heading} {number}\n" + mdoc(tables((ROOT / page).read_text(), heading)[int(number) - 1])
     return BLOCK.sub(block, page)
 
 
