@@ -8,7 +8,7 @@ import pytest
 from package.conftest import ROOT, build, configure, run
 from support.cni import Node, Plugins
 from support.snapshot import difference, snapshot
-from support.traffic import ping, reaches
+from support.traffic import reaches
 
 pytestmark = pytest.mark.xdist_group("package")
 SOURCE = ROOT / "docs/examples/site_pods"
@@ -65,8 +65,8 @@ def test_pods_reach_each_other_and_the_node(site):
     one = site.attach(site.conf, of_pod, plugin="site-pods")
     assert one.result["ips"][0]["address"] in ("10.7.0.2/32", "fd00:7::2/128")
     other = site.attach(site.conf, plugin="site-pods")
-    assert ping(one.pod, other.address) and ping(other.pod, one.address), "at once: nobody has to be asked for a MAC address"
-    assert ping(site, one.address) and ping(one.pod, site.address)
+    assert reaches(one.pod, other.address) and reaches(other.pod, one.address)
+    assert reaches(site, one.address) and reaches(one.pod, site.address)
     one.check()
     other.check()
     other.delete()

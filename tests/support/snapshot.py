@@ -1,5 +1,6 @@
 """The whole network state of a namespace as a set of facts, to be compared before and after."""
 
+import contextlib
 import json
 from functools import partial
 from pathlib import Path
@@ -81,9 +82,8 @@ def sysctls(namespace: Namespace, devices: list[str]) -> set[str]:
     def read() -> set[str]:
         facts = set()
         for name in names:
-            file = Path("/proc/sys/net") / name
-            if file.exists():
-                facts.add(f"sysctl {name} = {file.read_text().strip()}")
+            with contextlib.suppress(FileNotFoundError):  # of an interface that goes with its namespace just now, too
+                facts.add(f"sysctl {name} = {Path('/proc/sys/net', name).read_text().strip()}")
         return facts
 
     return namespace.inside(read)

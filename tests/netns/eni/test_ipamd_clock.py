@@ -76,7 +76,7 @@ def test_metadata_that_are_nonsense_while_it_runs(managed, start):
 def test_an_hour_without_the_cloud(managed, start):
     daemon = start(warm_ip_target=3)
     first = managed.attach()
-    managed.cloud.wait_for(lambda: managed.cloud.count("AssignPrivateIpAddresses") == 2)
+    wait_until(lambda: daemon.status()["pool"]["ipv4"]["free"] == 3, daemon)
     managed.cloud.away()
     for quarter in range(4):
         daemon.pass_time(900)
