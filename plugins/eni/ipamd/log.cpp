@@ -58,17 +58,6 @@ std::string utc(std::chrono::system_clock::time_point when) {
     return std::string{date, size} + '.' + std::string(6 - digits.size(), '0') + digits + 'Z';
 }
 
-/// printable(), but what was on several lines stays legible.
-std::string one_line(std::string_view text) {
-    std::string spaced;
-    for (char const byte : text)
-        if (byte == '\n')
-            spaced += "; ";
-        else
-            spaced += byte == '\t' ? ' ' : byte;
-    return printable(spaced);
-}
-
 bool needs_quotes(std::string_view value) {
     if (value.empty()) return true;
     for (char const byte : value)

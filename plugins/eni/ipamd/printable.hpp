@@ -27,11 +27,29 @@ inline std::string clean(std::string_view text) {
     return out;
 }
 
-/// clean(), and '?' for ASCII's controls, too: one line that steers no terminal.
-inline std::string printable(std::string_view text) {
+/// clean(), and '?' for ASCII's controls, too, but for the ends of lines: lines that steer no terminal.
+inline std::string printable_lines(std::string_view text) {
     std::string out = clean(text);
-    std::ranges::replace_if(out, [](unsigned char byte) { return byte < ' '; }, '?');
+    std::ranges::replace_if(out, [](unsigned char byte) { return byte < ' ' && byte != '\n'; }, '?');
     return out;
+}
+
+/// printable_lines() as one.
+inline std::string printable(std::string_view text) {
+    std::string out = printable_lines(text);
+    std::ranges::replace(out, '\n', '?');
+    return out;
+}
+
+/// printable(), but what was on several lines stays legible.
+inline std::string one_line(std::string_view text) {
+    std::string spaced;
+    for (char const byte : text)
+        if (byte == '\n')
+            spaced += "; ";
+        else
+            spaced += byte == '\t' ? ' ' : byte;
+    return printable(spaced);
 }
 
 } // namespace cnix::ipamd

@@ -41,7 +41,7 @@ int run(program const& what, std::vector<std::string> const& arguments, make_clo
         service{what, std::move(line), std::move(cloud), std::move(kernel)}.run();
         return 0;
     } catch (settings_error const& e) {
-        std::string const faults = clean(e.what()); // a line each
+        std::string const faults = printable_lines(e.what()); // a line each
         std::fprintf(stderr, "%s: %s\n", std::string{what.name}.c_str(), faults.c_str());
         return 2; // a service manager need not try again
     } catch (std::exception const& e) {

@@ -18,9 +18,6 @@ std::string from_environment() {
     return told ? told : "";
 }
 
-/// A status is a line, for a second one would be another assignment, and UTF-8, or systemd does not take it.
-std::string first_line(std::string_view text) { return printable(text.substr(0, text.find('\n'))); }
-
 } // namespace
 
 service_manager::service_manager() : service_manager{from_environment()} {}
@@ -35,9 +32,11 @@ service_manager::service_manager(std::string const& address) {
     if (address_[0] == '@') address_[0] = '\0';
 }
 
-void service_manager::ready(std::string_view status) { send("READY=1\nSTATUS=" + first_line(status)); }
+// A status is a line, for a second one would be another assignment, and UTF-8, or systemd does not take it.
 
-void service_manager::status(std::string_view text) { send("STATUS=" + first_line(text)); }
+void service_manager::ready(std::string_view status) { send("READY=1\nSTATUS=" + one_line(status)); }
+
+void service_manager::status(std::string_view text) { send("STATUS=" + one_line(text)); }
 
 void service_manager::reloading() {
     timespec now{};

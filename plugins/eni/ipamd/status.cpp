@@ -1,4 +1,5 @@
 #include <ipamd/cloud/http.hpp>
+#include <ipamd/printable.hpp>
 #include <ipamd/status.hpp>
 
 #include <cstdio>
@@ -50,7 +51,7 @@ int run_status(settings const& in_force, bool json) {
             return ready ? 0 : 3;
         std::fputs("cnix-ipamd: could not write to standard output\n", stderr);
     } catch (std::exception const& e) {
-        std::fprintf(stderr, "cnix-ipamd: %s\n", e.what());
+        std::fprintf(stderr, "cnix-ipamd: %s\n", printable(e.what()).c_str());
     }
     return 1;
 }

@@ -58,7 +58,7 @@ TEST_CASE_FIXTURE(fixture, "what is said, by path and by abstract name") {
         told.ready("3 of 30 addresses in use");
         CHECK(manager.next() == "READY=1\nSTATUS=3 of 30 addresses in use");
         told.status("growth waits\nREADY=1\nMAINPID=1");
-        CHECK(manager.next() == "STATUS=growth waits");
+        CHECK(manager.next() == "STATUS=growth waits; READY=1; MAINPID=1");
         told.status("no answer: \xff\x1b[2J caf\xc3\xa9"); // systemd takes UTF-8 only
         CHECK(manager.next() == "STATUS=no answer: \xef\xbf\xbd?[2J caf\xc3\xa9");
         timespec now{};
