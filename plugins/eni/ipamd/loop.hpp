@@ -61,11 +61,13 @@ class repeated {
              std::chrono::milliseconds longest)
         : timer_{loop}, first_{first}, longest_{longest}, pause_{first} {}
 
-    void after_failure(std::function<void()> again) {
+    void after_failure(std::function<void()> again) { after(next_pause(), std::move(again)); }
+    /// Of a failure now.
+    std::chrono::milliseconds next_pause() {
         std::uniform_real_distribution<> quarter{0.75, 1.25};
-        after(std::chrono::duration_cast<std::chrono::milliseconds>(pause_ * quarter(random_)),
-              std::move(again));
+        auto const pause = std::chrono::duration_cast<std::chrono::milliseconds>(pause_ * quarter(random_));
         pause_ = std::min(2 * pause_, longest_);
+        return pause;
     }
     void after(std::chrono::milliseconds pause, std::function<void()> again) {
         timer_.expires_after(pause);
