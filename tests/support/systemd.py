@@ -36,6 +36,8 @@ class Systemd:
             shutil.copy2(program, self._added(f"usr/{path}"))
         for path in without:
             os.mknod(self._added(f"usr/{path}"), stat.S_IFCHR)  # what overlayfs takes for a file that was removed
+        if run(*NAMESPACES, "true", check=False).returncode != 0:
+            pytest.skip("systemd has no place to run in: no namespaces can be made")
         self._process: subprocess.Popen | None = None
         self._groups = MARK / unique("groups")  # not below what a test removes with all that is in it
         self._group = self._make_group()
@@ -52,7 +54,9 @@ class Systemd:
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         self._init = self._process.stdout.readline().strip()
         if not self._init:
-            pytest.skip(f"systemd has no place to run in: {self._log.read_text().strip()}")
+            ended, why = self._process.wait(), self._log.read_text().strip()
+            assert ended == 77, f"{SCRIPT.name} ended with {ended}: {why}"
+            pytest.skip(f"systemd has no place to run in: {why}")
         self.wait(lambda: self.systemctl("is-system-running", check=False).stdout.strip() in ("running", "degraded"))
 
     def _added(self, path: str) -> Path:
@@ -65,13 +69,14 @@ class Systemd:
         self._groups.mkdir()
         mounted = run("mount", "-t", "cgroup2", "cgroup2", str(self._groups), check=False)
         if mounted.returncode != 0:
+            self._groups.rmdir()
             pytest.skip(f"there are no control groups for systemd: {mounted.stderr.strip()}")
         own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         group = self._groups / own.lstrip("/") / unique("cnix")
         try:
             group.mkdir()
         except OSError as error:
-            run("umount", str(self._groups))
+            self._drop_groups()
             pytest.skip(f"no control group can be made for systemd: {error}")
         return group
 
@@ -87,7 +92,11 @@ class Systemd:
                     with contextlib.suppress(OSError):  # processes that are ending are in it still
                         group.rmdir()
             time.sleep(0.02)
+        self._drop_groups()
+
+    def _drop_groups(self) -> None:
         run("umount", str(self._groups))
+        self._groups.rmdir()
 
     def systemctl(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         return self.command("systemctl", "--no-pager", *arguments, check=check)

@@ -4,7 +4,10 @@
 #
 # DIRECTORY/added has what the root has besides, or in place of this machine's; DIRECTORY/run is its /run. DIRECTORY/root is where
 # it is mounted meanwhile. The last line of standard output is the process ID, as the caller's namespace has it.
+#
+# Status 77: this machine refuses a mount.
 set -eu
+mount() { command mount "$@" || exit 77; }
 here=$1 root=$1/root
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$root"

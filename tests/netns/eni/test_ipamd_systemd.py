@@ -115,6 +115,7 @@ def test_it_is_started_again_when_it_is_killed(managed):
     """However often; pods keep what they have."""
     service = Service(managed, more="RestartSec=50ms", warm_ip_target=2)
     service("start")
+    assert service.show("StartLimitIntervalUSec") == ["0"]
     pod = managed.attach()
     for number in range(1, 7):  # by default systemd starts nothing six times in 10 s
         service("kill", "--signal=KILL")
