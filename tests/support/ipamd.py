@@ -85,9 +85,23 @@ class Ipamd:
             pytest.skip("libfaketime is missing (Debian: libfaketime)")
         if self.is_sanitized():
             pytest.skip("the sanitizer's library must be loaded before libfaketime")
-        self.environment |= {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(self.directory / "clock"), "FAKETIME_NO_CACHE": "1"}
+        self._preload(library)
+        self.environment |= {"FAKETIME_TIMESTAMP_FILE": str(self.directory / "clock"), "FAKETIME_NO_CACHE": "1"}
         self.pass_time(0)
         return self
+
+    def with_fsync(self, body: str) -> "Ipamd":
+        """Whose fsync(2) does that, in C; called before the start."""
+        if self.is_sanitized():
+            pytest.skip("the sanitizer's library must be loaded before another")
+        library = self.directory / "fsync.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)], check=True, text=True,
+                       input=f"#include <errno.h>\n#include <unistd.h>\nint fsync(int file) {{ (void)file; {body} }}\n")
+        self._preload(library)
+        return self
+
+    def _preload(self, library: Path) -> None:
+        self.environment["LD_PRELOAD"] = f"{self.environment.get('LD_PRELOAD', '')} {library}".strip()
 
     def pass_time(self, seconds: int) -> None:
         """All clocks of the daemon, and the cloud's, are so much later at once. It notices with the next thing that happens on the node."""

@@ -84,7 +84,8 @@ template <cni_backend Client> class remote {
             reply = Client{}.add_network({daemon(keys).endpoint, left(keys, begin)},
                                          {pod_of(one, keys.cni_args), one.netns, keys.runtime.multi_nic()});
         } catch (rpc::error const& e) {
-            if (e.reached()) give_back();
+            bool const gave_nothing = !e.reached() || e.code() == rpc::status::failed_precondition;
+            if (!gave_nothing) give_back();
             throw cni::error{cni::code::try_again_later,
                              "add cmd: Error received from AddNetwork gRPC call: " + std::string{e.what()} +
                                  why(e)};

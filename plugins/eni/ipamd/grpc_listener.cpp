@@ -62,9 +62,9 @@ class grpc_listener::implementation : public std::enable_shared_from_this<implem
         if (!thread_.joinable()) return;
         asio::post(context_, [this] {
             error_code ignored;
+            if (!path_.empty()) ::unlink(path_.c_str()); // while nobody else can have the name
             acceptor_.close(ignored);
             pause_.cancel();
-            if (!path_.empty()) ::unlink(path_.c_str());
             for (auto const& one : std::set{connections_}) one->drain();
         });
         std::unique_lock lock{mutex_};

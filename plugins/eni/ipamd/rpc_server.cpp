@@ -2,6 +2,7 @@
 #include <ipamd/rpc_messages.hpp>
 #include <ipamd/rpc_server.hpp>
 #include <cnix/cni/quoted.hpp>
+#include <cnix/sys/directory.hpp>
 #include <cnix/sys/fd.hpp>
 
 #include <cerrno>
@@ -105,7 +106,9 @@ class service_of : public std::enable_shared_from_this<service_of<Generation>> {
             return call<typename messages::add_request>(
                 request, std::move(to), handlers_.add, wire::read_add<typename messages::add_request>,
                 [self = this->shared_from_this()](rpc::add_reply const& reply) {
-                    return wire::write_add<typename messages::add_reply>(reply, *self->handlers_.facts());
+                    auto const facts = self->handlers_.facts();
+                    return wire::write_add<typename messages::add_reply>(reply,
+                                                                         facts ? *facts : node_facts{});
                 });
         if (request.method == "/rpc.CNIBackend/DelNetwork")
             return call<typename messages::del_request>(request, std::move(to), handlers_.remove,
@@ -187,9 +190,24 @@ template <cnix::rpc_generation Generation> class server final : public rpc_serve
     grpc_listener listener_;
 };
 
+struct umask_guard {
+    mode_t const before;
+    explicit umask_guard(mode_t mask) : before{::umask(mask)} {}
+    ~umask_guard() { ::umask(before); }
+};
+
+std::runtime_error another_listens(std::string const& path) {
+    return std::runtime_error{"cannot listen at " + path + ": another daemon does; stop it first"};
+}
+
+sys::directory make_directory_of(std::filesystem::path const& socket) {
+    umask_guard const open_directory{0022};
+    return sys::directory::open_or_create(socket.parent_path().string(), 0755);
+}
+
 /// Makes way for a Unix socket.
 void clear(std::string const& path) {
-    std::filesystem::create_directories(std::filesystem::path{path}.parent_path());
+    make_directory_of(path);
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return;
     if (!S_ISSOCK(status.st_mode))
@@ -201,26 +219,26 @@ void clear(std::string const& path) {
     sys::fd const probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     int const failed = ::connect(probe.get(), reinterpret_cast<sockaddr const*>(&address), sizeof address);
     // EAGAIN: its backlog is full.
-    if (failed == 0 || errno == EAGAIN)
-        throw std::runtime_error{"cannot listen at " + path + ": another daemon does; stop it first"};
+    if (failed == 0 || errno == EAGAIN) throw another_listens(path);
     std::filesystem::remove(path);
 }
 
 } // namespace
 
+sys::file_lock lock_socket(std::string const& path) {
+    try {
+        return {make_directory_of(path), std::filesystem::path{path}.filename().string() + ".lock",
+                std::chrono::milliseconds{0}};
+    } catch (sys::lock_timeout const&) {
+        throw another_listens(path);
+    }
+}
+
 template <cnix::rpc_generation Generation>
 std::unique_ptr<rpc_server> rpc_server::listen(rpc::endpoint const& at, rpc_handlers handlers) {
     if (!at.is_unix()) return std::make_unique<server<Generation>>(at, std::move(handlers));
     std::string const path{at.path()};
-    struct umask_guard {
-        mode_t const before;
-        explicit umask_guard(mode_t mask) : before{::umask(mask)} {}
-        ~umask_guard() { ::umask(before); }
-    };
-    {
-        umask_guard const open_directory{0022};
-        clear(path);
-    }
+    clear(path);
     umask_guard const group_only{0117};
     return std::make_unique<server<Generation>>(at, std::move(handlers));
 }

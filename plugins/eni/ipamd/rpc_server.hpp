@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/concepts/cni_backend.hpp>
 #include <cnix/net/prefix.hpp>
+#include <cnix/sys/file_lock.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -48,6 +49,10 @@ struct rpc_handlers {
 
 /// Most bytes of a request: upstream's plugin needs 500.
 constexpr inline std::size_t max_request = 16 * 1024;
+
+/// For as long as it lives, no other of cnix's daemons listens at this Unix socket, or will: by SOCKET.lock beside it. Makes the
+/// directory (0755). Throws std::runtime_error, with what to do.
+sys::file_lock lock_socket(std::string const& path);
 
 /// rpc.CNIBackend in one generation, rpc.ConfigServerBackend and grpc.health.v1 at one endpoint.
 class rpc_server {

@@ -80,13 +80,15 @@ def test_many_releases_from_the_spool(wide):
     stays = {f"c{number}" for number in range(240, 250)}
     waiting = {container: daemon.leave_release(container) for container in daemon.stored() if container not in stays}
 
-    daemon.start(ready=False)
+    daemon.with_fsync("usleep(200000); return 0;").start(ready=False)
     while len(daemon.stored()) == 250:  # as soon as some are done
         assert daemon.process.poll() is None, daemon.log
     daemon.stop(signal.SIGKILL)
     left = {container for container, file in waiting.items() if file.exists()}
+    assert left, "it was killed too late"
     assert stays <= set(daemon.stored()) <= stays | left, "nothing is forgotten that is not on the disk"
 
+    del daemon.environment["LD_PRELOAD"]
     daemon.start()
     assert set(daemon.stored()) == stays and not list(daemon.spool.glob("*.json"))
     assert daemon.metric("cnix_ipamd_spool_replayed_total") == len(left)
@@ -173,21 +175,17 @@ def test_sigterm_ends_it_while_a_program_hangs(managed):
     assert daemon.took_to_end() < 2
 
 
+HANGS = "for (;;) pause();"
+
+
 def test_sigterm_ends_it_while_the_disk_hangs(managed):
-    """Nothing was answered that is not on it."""
-    daemon = managed.daemon(warm_ip_target=3)
-    if daemon.is_sanitized():
-        pytest.skip("the sanitizer's library must be loaded before another")
-    daemon.start()
+    """Nothing was given that is not on it."""
+    daemon = managed.daemon(warm_ip_target=3).start()
     stays = managed.attach()
     daemon.stop()
-    hangs = daemon.directory / "hangs.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(hangs)], check=True, text=True,
-                   input="#include <unistd.h>\nint fsync(int file) { (void)file; for (;;) pause(); }\n")
-    daemon.environment["LD_PRELOAD"] = str(hangs)
-    daemon.start()
+    daemon.with_fsync(HANGS).start()
     lost, = calls(managed.node, "v1_20", f"unix://{daemon.socket}", {"method": "AddNetwork", "fields": fields("lost"), "timeout": 0.5})
-    assert "the checkpoint was not written" in lost["reply"]["why"]
+    assert not lost.get("reply", {}).get("Success")
     daemon.stop(timeout=10, status=1)
     assert daemon.took_to_end() < 2
     assert "the disk of the checkpoint does not answer" in daemon.log.splitlines()[-1]
@@ -196,6 +194,17 @@ def test_sigterm_ends_it_while_the_disk_hangs(managed):
     daemon.start()
     stays.delete()
     daemon.stop()
+
+
+def test_sigterm_ends_it_while_the_spool_waits_for_the_disk(managed):
+    daemon = managed.daemon(warm_ip_target=3).start()
+    stays = managed.attach()
+    daemon.stop()
+    release = daemon.leave_release(stays.pod.container)
+    daemon.with_fsync(HANGS).start(ready=False)
+    wait_until((daemon.directory / "ipam.json.new").exists, daemon)
+    daemon.stop(timeout=10, status=1)
+    assert daemon.took_to_end() < 2 and release.exists() and daemon.stored() == {stays.pod.container: stays.address}
 
 
 def test_a_full_disk_fails_the_add_and_changes_nothing(managed):
@@ -239,6 +248,24 @@ def test_a_full_disk_fails_the_add_and_changes_nothing(managed):
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+def test_a_release_waits_in_the_spool_until_it_is_on_the_disk(managed):
+    """Also when it was done in memory before."""
+    daemon = managed.daemon(warm_ip_target=3).start()
+    pod = managed.attach()
+    daemon.stop()
+    release = daemon.leave_release(pod.pod.container)
+    daemon.with_fsync("errno = ENOSPC; return -1;").with_a_clock().start()
+    assert "No space left on device" in daemon.log
+    (daemon.spool / "torn.json").write_text("{")
+    daemon.pass_time(61)
+    wait_until(lambda: "torn.json" in daemon.log, daemon)  # it has looked again
+    assert release.exists() and daemon.stored() == {pod.pod.container: pod.address}
+    daemon.stop(signal.SIGKILL)
+    del daemon.environment["LD_PRELOAD"]
+    daemon.start()
+    assert not release.exists() and daemon.stored() == {}
+
+
 def test_a_checkpoint_directory_that_somebody_removes(managed):
     """What pods have is written again, whole, with the next ADD."""
     daemon = managed.daemon(warm_ip_target=3)
@@ -265,6 +292,23 @@ def test_it_listens_where_it_should(managed):
     assert "another daemon" in second.wait("STATUS=")
     second.stop()
     managed.attach().delete()
+
+
+def test_a_second_daemon_takes_no_place_of_the_first(managed):
+    """Also where the first one's socket was removed; when it has gone, the second goes on."""
+    daemon = managed.daemon(warm_ip_target=1).start()
+    daemon.socket.unlink()
+    second = managed.node.own(Ipamd(managed.node, managed.cloud, socket=daemon.socket, backing_store=daemon.checkpoint, warm_ip_target=1))
+    second.start(ready=False)
+    assert "another daemon" in second.wait("STATUS=server: ")
+    managed.node.ip("route replace blackhole 192.0.2.1")  # so that it looks around at once
+    managed.node.ip("route del blackhole 192.0.2.1")
+    wait_until(daemon.socket.exists, daemon)
+    pod = managed.attach()
+    daemon.stop()
+    second.wait("READY=1")
+    pod.delete()
+    second.stop()
 
 
 def test_hostile_callers(managed):

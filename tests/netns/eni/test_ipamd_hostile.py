@@ -43,13 +43,15 @@ def test_what_is_missing_at_the_start_is_named_and_waited_for(managed):
     named("checkpoint", "ipam.json", "1:47: the text ends")
     daemon.checkpoint.unlink()
     named("cloud", "metadata")
+    daemon.socket.unlink()
+    wait_until(daemon.socket.exists, daemon)
     managed.cloud.back()
     managed.cloud.away("ec2")
     named("cloud", "DescribeNetworkInterfaces")
     managed.cloud.back()
     daemon.wait("READY=1")
     assert daemon.status()["troubles"] == [] and daemon.process.poll() is None
-    assert set(healths(managed, daemon).values()) == {1}
+    wait_until(lambda: set(healths(managed, daemon).values()) == {1}, daemon)
     managed.attach().delete()
     daemon.stop()
 
@@ -80,7 +82,10 @@ def test_requests_while_it_starts(managed):
     missing = "cnix-ipamd is starting; cloud: "
     policy, = calls(managed.node, "v1_20", f"unix://{daemon.socket}", {"method": "/rpc.ConfigServerBackend/GetNetworkPolicyConfigs", "fields": {}})
     assert policy["code"] == "UNAVAILABLE"
+    unfinished, = calls(managed.node, "v1_20", f"unix://{daemon.socket}", {"method": "AddNetwork", "fields": {}})
+    assert "lacks" in unfinished["reply"]["why"]
     managed.pod("other").run("ADD").failure(11, missing)
+    assert not list(daemon.spool.glob("*.json")), "a daemon that has not started gave nothing"
     managed.pod(cniVersion="1.1.0").run("STATUS").failure(50, "not serving")
     assert missing in pod.run("DEL").stderr and daemon.stored()
     managed.cloud.back()

@@ -191,8 +191,10 @@ service::release(std::vector<eni::spooled_release const*> const& some) {
     }
     boost::asio::post(loop_, [this, answered, keys = std::move(keys)] {
         for (std::size_t i = 0; i < keys.size(); ++i)
-            manager_.remove(keys[i], now(), [answered, i](remove_outcome const& ended) {
-                if (ended.unsaved.empty()) answered->done.push_back(i);
+            manager_.remove(keys[i], now(), [this, answered, i](remove_outcome const& ended) {
+                // What is not known may be so since a write that failed: it is on the disk still.
+                bool const is_saved = ended.known || !faults_.contains("checkpoint");
+                if (ended.unsaved.empty() && is_saved) answered->done.push_back(i);
                 if (--answered->missing == 0) answered->all.set_value(std::move(answered->done));
             });
         pump();

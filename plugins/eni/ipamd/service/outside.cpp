@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr std::string_view probed_service = "grpc.health.v1.aws-node";
 /// The parts that have a health, each as a service of this name behind the prefix.
 constexpr std::string_view part_prefix = "cnix.";
-constexpr std::string_view parts[]{"checkpoint", "cloud", "node", "spool"};
+constexpr std::string_view parts[]{"checkpoint", "cloud", "limits", "node", "server", "spool"};
 /// How long an ADD without a deadline waits for an address that is on its way: upstream's plugin sends none.
 constexpr std::chrono::seconds without_deadline{20};
 /// An answer must get back before the caller's deadline.
@@ -75,7 +75,7 @@ void service::set_health(std::string const& part, rpc::health what) {
 rpc_refusal service::not_started() const {
     std::string why = std::string{program_.name} + " is starting";
     for (auto const& [part, trouble] : faults_) why += "; " + part + ": " + trouble;
-    return {rpc::status::unavailable, std::move(why)};
+    return {rpc::status::failed_precondition, std::move(why)};
 }
 
 void service::add(rpc::add_request const& request, caller const& from, respond<rpc::add_reply> answer) {

@@ -124,7 +124,11 @@ void service::fine(std::string const& part) {
 // Start: each part is tried until it works, and then the next. The server is first, for who asks what is wanting.
 
 void service::try_again(void (service::*part)()) {
-    if (!stopping_.stop_requested()) starting_.after_failure([this, part] { (this->*part)(); });
+    if (stopping_.stop_requested()) return;
+    starting_.after_failure([this, part] {
+        check_socket();
+        (this->*part)();
+    });
 }
 
 void service::open_checkpoint() {
@@ -171,16 +175,18 @@ void service::first_set_up() {
 void service::listen() {
     if (stopping_.stop_requested()) return;
     try {
+        if (!socket_lock_) socket_lock_.emplace(lock_socket(line_.values.socket));
         if (servers_.empty())
             servers_.push_back(rpc_server::listen<rpc::v1_20>(
                 rpc::endpoint::parse("unix://" + line_.values.socket).value(), handlers()));
         if (line_.values.tcp && servers_.size() == 1) servers_.push_back(listen_tcp(*line_.values.tcp));
     } catch (std::exception const& e) {
         fault("server", e.what());
-        return try_again(&service::listen);
+        if (!stopping_.stop_requested()) listening_.after_failure([this] { listen(); });
+        return;
     }
     fine("server");
-    starting_.succeeded();
+    listening_.succeeded();
     socket_ = file_of(line_.values.socket);
     if (!std::exchange(starts_, true)) open_checkpoint();
 }
@@ -197,7 +203,6 @@ void service::serve() {
         {{"socket", line_.values.socket},
          {"took_ms", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count())}});
     systemd_.ready(status_line());
-    next_replay_ = clock::now(); // of who could not wait for this
     check_socket();
     begin_routine();
 }
@@ -336,6 +341,7 @@ void service::stop(int signal) {
     systemd_.stopping();
     stopping_.request_stop();
     starting_.cancel();
+    listening_.cancel();
     metrics_.ready(false);
     stop_by_ = clock::now() + ends_within;
     manager_.stop(now());
@@ -361,9 +367,9 @@ void service::end() {
     if (ended_) return;
     if (is_writing_) {
         if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
-        log_error("ends while the disk of the checkpoint does not answer: what was answered is on it, and "
-                  "nothing else",
-                  {{"file", files_->path()}});
+        log_error(
+            "ends while the disk of the checkpoint does not answer: every address that was given is on it",
+            {{"file", line_.values.backing_store}});
         std::_Exit(1);
     }
     if (auto work = writer_ ? manager_.begin_commit(now()) : std::nullopt) {
@@ -375,7 +381,7 @@ void service::end() {
     servers_.clear();
     if (!is_idle()) {
         if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
-        log_warn("ends while the cloud, a program or another daemon's lock is waited for: "
+        log_warn("ends while the cloud, a program, the disk or another daemon's lock is waited for: "
                  "all that was answered is on the disk");
         std::_Exit(0);
     }

@@ -35,7 +35,7 @@ namespace cnix::ipamd {
 ///   the loop          run()'s thread: the manager, and whatever has no other thread named. Never waits.
 ///   cloud_            the Provider, one call at a time
 ///   kernel_thread_    the node's and the pods' routing
-///   disk_             opens the checkpoint, replays the spool
+///   disk_             opens the checkpoint, replays the spool, stops servers whose socket is gone
 ///   the checkpoint's, gRPC's and HTTP's own threads post to the loop
 class service {
   public:
@@ -131,6 +131,7 @@ class service {
     manager manager_;
     std::map<std::string, std::string> faults_; ///< what does not work, by part
     repeated starting_{loop_, std::chrono::milliseconds{500}, std::chrono::seconds{30}};
+    repeated listening_{loop_, std::chrono::milliseconds{500}, std::chrono::seconds{30}};
     repeated pumping_{loop_, std::chrono::seconds{1}, std::chrono::seconds{5}};
     std::minstd_rand random_{std::random_device{}()};
 
@@ -156,6 +157,7 @@ class service {
 
     std::vector<std::unique_ptr<rpc_server>> servers_;
     std::optional<http_server> metrics_server_, introspection_server_;
+    std::optional<sys::file_lock> socket_lock_;     ///< until the process ends
     std::optional<std::pair<dev_t, ino_t>> socket_; ///< the file that the first server listens at
     std::thread ending_;
     clock::time_point stop_by_{};
@@ -168,7 +170,7 @@ class service {
     // the servers' threads', too
     std::mutex outside_mutex_;
     std::map<std::string, rpc::health, std::less<>> health_; ///< by part
-    std::shared_ptr<node_facts const> facts_ = std::make_shared<node_facts>();
+    std::shared_ptr<node_facts const> facts_;
 };
 
 } // namespace cnix::ipamd
