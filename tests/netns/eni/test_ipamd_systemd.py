@@ -69,7 +69,8 @@ def test_a_service(managed):
         assert reaches(pod.pod, managed.lab.instance.address4)
     managed.node.run("nft", "delete", "table", "inet", "cnix")
     service.systemd.wait(lambda: managed.node.run("nft", "list", "table", "inet", "cnix", check=False).returncode == 0)
-    assert "is missing" in service.journal("--priority", "warning") and "is ready" not in service.journal("--priority", "warning")
+    service.systemd.wait(lambda: "is missing" in service.journal("--priority", "warning"))  # it says so afterwards
+    assert "is ready" not in service.journal("--priority", "warning")
     assert "is ready" in service.journal("--priority", "info")
 
     service.set(warm_ip_target=3)
