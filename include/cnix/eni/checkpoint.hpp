@@ -77,6 +77,9 @@ constexpr inline std::string_view nothing_changed = "; nothing was changed: ";
 constexpr inline std::string_view repair = "repair it, or move it away, delete the pods that are there (DEL "
                                            "succeeds then), and let no others come before "
                                            "these are gone";
+inline cni::error not_recovered(std::string const& path, std::string const& why) {
+    return {cni::code::internal, "failed ipam state recovery due to the checkpoint " + path + ": " + why};
+}
 /// The faults, and what to do. A program wrote the file: what is wrong with an entry is often wrong with each.
 inline std::string told(std::vector<config::fault> faults) {
     constexpr std::size_t most = 5;
@@ -114,9 +117,7 @@ inline std::string checkpoint_text(datastore const& from, std::optional<int> car
 /// Reads checkpoint_text(), and what every release of upstream writes. Throws cni::error; `path` is for the message.
 inline state read_checkpoint(std::string_view text, std::string const& path) {
     auto const reading = config::read<checkpoint_file::document>(text, config::strict);
-    if (!reading.ok())
-        throw cni::error{cni::code::internal, "failed ipam state recovery due to the checkpoint " + path +
-                                                  ": " + detail::told(reading.faults)};
+    if (!reading.ok()) throw detail::not_recovered(path, detail::told(reading.faults));
     std::map<pod_key, assignment> assignments;
     for (checkpoint_file::allocation const& one : reading.value.allocations) {
         pod_key const key{std::string{one.networkName}, std::string{one.containerID},
@@ -154,12 +155,10 @@ class checkpoint {
         auto const [bytes, why_not, kind] = in_.read(name_, largest);
         if (!why_not) return read_checkpoint(bytes, path());
         if (*why_not == sys::directory::unread::absent) return {};
-        std::string text = "failed ipam state recovery due to the checkpoint " + path() + ": it ";
-        if (*why_not == sys::directory::unread::too_large)
-            text += "has more than 4 MiB";
-        else
-            text += std::string{"is "} + kind + ", not a regular file";
-        throw cni::error{cni::code::internal, text.append(detail::nothing_changed).append(detail::repair)};
+        std::string what = *why_not == sys::directory::unread::too_large
+                               ? "it has more than 4 MiB"
+                               : std::string{"it is "} + kind + ", not a regular file";
+        throw detail::not_recovered(path(), what.append(detail::nothing_changed).append(detail::repair));
     }
     /// As sys::replace_durably(), mode 0600. How many bytes. Throws cni::error if load() would refuse the size.
     std::size_t save(state const& now) const { return save(checkpoint_text(now)); }

@@ -106,9 +106,9 @@ class service_of : public std::enable_shared_from_this<service_of<Generation>> {
             return call<typename messages::add_request>(
                 request, std::move(to), handlers_.add, wire::read_add<typename messages::add_request>,
                 [self = this->shared_from_this()](rpc::add_reply const& reply) {
+                    static node_facts const none;
                     auto const facts = self->handlers_.facts();
-                    return wire::write_add<typename messages::add_reply>(reply,
-                                                                         facts ? *facts : node_facts{});
+                    return wire::write_add<typename messages::add_reply>(reply, facts ? *facts : none);
                 });
         if (request.method == "/rpc.CNIBackend/DelNetwork")
             return call<typename messages::del_request>(request, std::move(to), handlers_.remove,

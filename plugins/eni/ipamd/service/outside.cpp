@@ -74,7 +74,7 @@ void service::set_health(std::string const& part, rpc::health what) {
 
 rpc_refusal service::not_started() const {
     std::string why = std::string{program_.name} + " is starting";
-    for (auto const& [part, trouble] : faults_) why += "; " + part + ": " + trouble;
+    for (auto const& one : troubles()) why += "; " + one;
     return {rpc::status::failed_precondition, std::move(why)};
 }
 
@@ -157,8 +157,8 @@ service::view service::look_from_outside() {
     auto answer = answered->get_future();
     boost::asio::post(loop_, [this, answered] {
         view seen{manager_.look(now()), {}, line_.values};
-        seen.daemon = {std::string{program_.name}, CNIX_VERSION, wall_start_, is_ready(), {}, spooled_};
-        for (auto const& [part, why] : faults_) seen.daemon.troubles.push_back(part + ": " + why);
+        seen.daemon = {
+            std::string{program_.name}, CNIX_VERSION, wall_start_, is_ready(), troubles(), spooled_};
         answered->set_value(std::move(seen));
     });
     for (auto const until = clock::now() + 2s; clock::now() < until && !stopping_.stop_requested();)

@@ -108,9 +108,16 @@ void service::fault(std::string const& part, std::string const& why) {
     systemd_.status(part + ": " + why);
 }
 
+/// "cloud: the metadata does not answer"
+std::vector<std::string> service::troubles() const {
+    std::vector<std::string> all;
+    for (auto const& [part, why] : faults_) all.push_back(part + ": " + why);
+    return all;
+}
+
 /// For systemd.
 std::string service::status_line() const {
-    if (!faults_.empty()) return faults_.begin()->first + ": " + faults_.begin()->second;
+    if (!faults_.empty()) return troubles().front();
     return is_ready() ? "serves " + line_.values.socket : "";
 }
 
@@ -182,8 +189,7 @@ void service::listen() {
         if (line_.values.tcp && servers_.size() == 1) servers_.push_back(listen_tcp(*line_.values.tcp));
     } catch (std::exception const& e) {
         fault("server", e.what());
-        if (!stopping_.stop_requested()) listening_.after_failure([this] { listen(); });
-        return;
+        return listening_.after_failure([this] { listen(); });
     }
     fine("server");
     listening_.succeeded();
@@ -262,13 +268,19 @@ void service::hear(boost::asio::posix::stream_descriptor& from, bool (kernel_eve
     });
 }
 
+/// What is not on the disk so far, unless a write is under way. Whether one begins.
+bool service::write_commit() {
+    if (!writer_ || is_writing_) return false;
+    auto work = manager_.begin_commit(now());
+    if (!work) return false;
+    is_writing_ = true;
+    writer_->write(*std::move(work));
+    return true;
+}
+
 /// Sees to everything that is due. Called after each change of the manager.
 void service::pump() {
-    if (writer_ && !is_writing_)
-        if (auto work = manager_.begin_commit(now())) {
-            is_writing_ = true;
-            writer_->write(*std::move(work));
-        }
+    write_commit();
     auto const& keys = manager_.settings();
     bool const had_free = has_free_.exchange(manager_.store().has({keys.ipv4, keys.ipv6, false}, now()));
     if (!is_ready()) return;
@@ -365,25 +377,21 @@ bool service::is_idle() const { return !opening_ && !cloud_busy_ && !kernel_busy
 /// When nothing is in flight, and all is on the disk.
 void service::end() {
     if (ended_) return;
-    if (is_writing_) {
-        if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
-        log_error(
-            "ends while the disk of the checkpoint does not answer: every address that was given is on it",
-            {{"file", line_.values.backing_store}});
-        std::_Exit(1);
+    bool const begins = write_commit();
+    if (!is_writing_) {
+        if (ending_.joinable()) ending_.join();
+        servers_.clear();
     }
-    if (auto work = writer_ ? manager_.begin_commit(now()) : std::nullopt) {
-        is_writing_ = true;
-        writer_->write(*std::move(work));
-        return pumping_.after(20ms, [this] { end(); });
-    }
-    if (ending_.joinable()) ending_.join();
-    servers_.clear();
-    if (!is_idle()) {
-        if (clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
-        log_warn("ends while the cloud, a program, the disk or another daemon's lock is waited for: "
-                 "all that was answered is on the disk");
-        std::_Exit(0);
+    if (is_writing_ || !is_idle()) {
+        if (begins || clock::now() < stop_by_) return pumping_.after(20ms, [this] { end(); });
+        if (is_writing_)
+            log_error("ends while the disk of the checkpoint does not answer: every address that was given "
+                      "is on it",
+                      {{"file", line_.values.backing_store}});
+        else
+            log_warn("ends while the cloud, a program, the disk or another daemon's lock is waited for: "
+                     "all that was answered is on the disk");
+        std::_Exit(is_writing_ ? 1 : 0);
     }
     ended_ = true;
     metrics_server_.reset();

@@ -52,6 +52,7 @@ class service {
     time_point now() const;
     void fault(std::string const& part, std::string const& why);
     void fine(std::string const& part);
+    std::vector<std::string> troubles() const;
     std::string status_line() const;
     void try_again(void (service::*part)());
     void open_checkpoint();
@@ -63,6 +64,7 @@ class service {
     std::unique_ptr<rpc_server> listen_tcp(rpc::endpoint const& at);
     void begin_routine();
     void hear(boost::asio::posix::stream_descriptor& from, bool (kernel_events::*read)());
+    bool write_commit();
     void pump();
     void written(checkpoint_writer::report const& ended);
     void on_signal(int signal);
