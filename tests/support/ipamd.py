@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from .cni import Attachment, Node
 from .eni_lab import EniLab
 from .fake_cloud.lab import LabCloud
 from .namespace import unique
+from .traffic import eventually
 
 SPOOLED = uuid.UUID("6b1f0a3e-52c4-4d0b-9e7d-358ac190e247")  # what an attachment's digest is made of
 
@@ -111,6 +111,10 @@ class Ipamd:
         fresh = self.directory / "clock.new"
         fresh.write_text(f"+{self.ahead}s")
         fresh.rename(self.directory / "clock")  # it reads it each time
+        self.look_around()
+
+    def look_around(self) -> None:
+        """It compares the node at once: something happens there."""
         self.node.ip("route replace blackhole 192.0.2.1")
         self.node.ip("route del blackhole 192.0.2.1")
 
@@ -227,12 +231,7 @@ def managed_of(lab: EniLab, **options) -> Managed:
 
 
 def wait_until(condition, daemon: Ipamd, seconds: float = 30) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.1)):
-        if condition():
-            return
-        pause.wait(0.1)
-    raise AssertionError("in vain:\n" + daemon.log)
+    assert eventually(condition, seconds), "in vain:\n" + daemon.log
 
 
 def fields(container: str = "c1", **more) -> dict:

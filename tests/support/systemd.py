@@ -5,13 +5,13 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from .namespace import Namespace, run, unique
 from .sandbox import MARK
+from .traffic import eventually
 
 SCRIPT = Path(__file__).with_name("systemd_root.sh")
 NAMESPACES = ("unshare", "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child")
@@ -85,14 +85,15 @@ class Systemd:
             self._process.kill()
             self._process.wait()
             self._process.stdout.close()
-        end = time.monotonic() + 10
-        while self._group.exists() and time.monotonic() < end:
-            for group in (*sorted(self._group.rglob("*/"), reverse=True), self._group):
-                if group.is_dir():
-                    with contextlib.suppress(OSError):  # processes that are ending are in it still
-                        group.rmdir()
-            time.sleep(0.02)
+        eventually(self._remove_group, 10)
         self._drop_groups()
+
+    def _remove_group(self) -> bool:
+        for group in (*sorted(self._group.rglob("*/"), reverse=True), self._group):
+            if group.is_dir():
+                with contextlib.suppress(OSError):  # processes that are ending are in it still
+                    group.rmdir()
+        return not self._group.exists()
 
     def _drop_groups(self) -> None:
         run("umount", str(self._groups))
@@ -119,7 +120,6 @@ class Systemd:
         return self.command("journalctl", "--no-pager", "--quiet", *arguments).stdout
 
     def wait(self, condition, seconds: float = 30) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end and self._process.poll() is None, self._log.read_text() + self.journal()
-            time.sleep(0.05)
+        def ended() -> bool:
+            return self._process.poll() is not None
+        assert eventually(lambda: ended() or condition(), seconds) and not ended(), self._log.read_text() + self.journal()

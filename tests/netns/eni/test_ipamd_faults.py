@@ -301,8 +301,7 @@ def test_a_second_daemon_takes_no_place_of_the_first(managed):
     second = managed.node.own(Ipamd(managed.node, managed.cloud, socket=daemon.socket, backing_store=daemon.checkpoint, warm_ip_target=1))
     second.start(ready=False)
     assert "another daemon" in second.wait("STATUS=server: ")
-    managed.node.ip("route replace blackhole 192.0.2.1")  # so that it looks around at once
-    managed.node.ip("route del blackhole 192.0.2.1")
+    daemon.look_around()
     wait_until(daemon.socket.exists, daemon)
     pod = managed.attach()
     daemon.stop()
