@@ -3,16 +3,16 @@ include_guard(GLOBAL)
 cmake_policy(VERSION 3.25) # for the functions below, whatever the caller's
 
 # cnix_add_plugin(<target> LINK bridge IPAM host-local|delegate|pool NAT nftables|iptables|none [NS setns]
-#                 [SPOOF_CHECK nftables|none] [NFT nftables|libnftables] [OUTPUT_NAME <name>] [DYNAMIC])
+#                 [SPOOF_CHECK nftables|none] [NFT nftables|libnftables] [BODIES prebuilt|headers] [OUTPUT_NAME <name>] [DYNAMIC])
 # cnix_add_plugin(<target> LINK eni-routed IPAM remote|pool NAT nftables|iptables|none [NS setns]
-#                 [GENERATION v1.20|v1.10|v1.7] [NFT nftables|libnftables] [OUTPUT_NAME <name>] [DYNAMIC])
+#                 [GENERATION v1.20|v1.10|v1.7] [NFT nftables|libnftables] [BODIES prebuilt|headers] [OUTPUT_NAME <name>] [DYNAMIC])
 # cnix_add_plugin(<target> SOURCES <file>... [BACKENDS <backend>...] [HEADER <file> PLUGIN <type>]
-#                 [OUTPUT_NAME <name>] [DYNAMIC])
+#                 [BODIES prebuilt|headers] [OUTPUT_NAME <name>] [DYNAMIC])
 function(cnix_add_plugin target)
   set(slots LINK IPAM NAT NS SPOOF_CHECK NFT GENERATION)
   set(hand_written SOURCES BACKENDS HEADER PLUGIN)
-  set(keywords ${slots} ${hand_written} OUTPUT_NAME DYNAMIC)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "DYNAMIC" "${slots};HEADER;PLUGIN;OUTPUT_NAME" "SOURCES;BACKENDS")
+  set(keywords ${slots} ${hand_written} BODIES OUTPUT_NAME DYNAMIC)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "DYNAMIC" "${slots};HEADER;PLUGIN;BODIES;OUTPUT_NAME" "SOURCES;BACKENDS")
   set(call "cnix_add_plugin(${target})")
 
   if(arg_UNPARSED_ARGUMENTS)
@@ -67,16 +67,32 @@ function(cnix_add_plugin target)
                         "letters, digits, `_`, `.`, `+` and `-`, as OUTPUT_NAME if the target cannot be named so")
   endif()
 
+  # Policies and backends of the user's own have their bodies in no library.
+  set(bodies headers)
+  if(given_slots AND TARGET cnix::prebuilt)
+    get_target_property(preferred cnix::prebuilt CNIX_DEFAULT)
+    if(preferred)
+      set(bodies prebuilt)
+    endif()
+  endif()
+  _cnix_take("${call}" BODIES ${bodies})
   if(given_slots)
     _cnix_generate_plugin("${call}" "${target}")
   else()
     _cnix_check_hand_written("${call}")
     _cnix_require_backends("${call}" ${arg_BACKENDS})
   endif()
+  set(library "")
+  if(arg_BODIES STREQUAL "prebuilt")
+    _cnix_prebuilt(library ${arg_BACKENDS})
+    if(NOT library)
+      message(STATUS "${call}: there is no library of bodies over these backends; all is compiled from the headers")
+    endif()
+  endif()
 
   add_executable(${target} ${arg_SOURCES})
   list(TRANSFORM arg_BACKENDS PREPEND cnix::)
-  target_link_libraries(${target} PRIVATE cnix::cnix ${arg_BACKENDS})
+  target_link_libraries(${target} PRIVATE ${library} cnix::cnix ${arg_BACKENDS})
   _cnix_link_statically(${target} "${arg_DYNAMIC}")
   set_target_properties(${target} PROPERTIES OUTPUT_NAME "${type}" CNIX_TYPE "${type}")
   if(arg_HEADER)
@@ -93,6 +109,7 @@ function(_cnix_values keyword result)
   set(SPOOF_CHECK nftables none)
   set(NFT nftables libnftables)
   set(GENERATION v1.20 v1.10 v1.7)
+  set(BODIES prebuilt headers)
   set(BACKENDS libnl nftables libnftables iptables grpc recording)
   set(SOURCES "the composition's source files")
   set(HEADER "the header that names the composition")
@@ -211,15 +228,22 @@ using @name@ =
 
 // @target@.verbs.cpp, which is compiled at the same time
 extern template void cnix::run<@name@>(cnix::cni::request const&);
+extern template std::string cnix::plan<@name@>(std::string_view, std::string_view, std::string_view, cnix::cni::request);
+
+template struct cnix::configuration<@name@>;
 
 int main(int argc, char** argv) { return cnix::main<@name@>(argc, argv, cnix::plan<@name@>); }
 ")
   file(CONFIGURE OUTPUT "${directory}/${target}.verbs.cpp" @ONLY CONTENT "// Written by @call@.
 #include \"@target@.hpp\"
 
+#include <cnix/plan.hpp>
 #include <cnix/verbs.hpp>
 
+extern template struct cnix::configuration<@name@>; // @target@.cpp
+
 template void cnix::run<@name@>(cnix::cni::request const&);
+template std::string cnix::plan<@name@>(std::string_view, std::string_view, std::string_view, cnix::cni::request);
 ")
   set(arg_SOURCES "${directory}/${target}.cpp" "${directory}/${target}.verbs.cpp" "${directory}/${target}.hpp" PARENT_SCOPE)
   set(arg_BACKENDS ${backends} PARENT_SCOPE)
@@ -281,6 +305,18 @@ function(_cnix_require_backends call)
       message(FATAL_ERROR "${call}: there is no target cnix::${backend}: ${why}. There are: ${there}")
     endif()
   endforeach()
+endfunction()
+
+# Sets result to the library that has the bodies of cnix's functions, and of policies over these backends: nothing if there is none.
+function(_cnix_prebuilt result)
+  set(${result} "" PARENT_SCOPE)
+  if(TARGET cnix::prebuilt)
+    get_target_property(there cnix::prebuilt CNIX_BACKENDS)
+    list(REMOVE_ITEM ARGN ${there})
+    if(NOT ARGN) # else it was compiled where a backend's libraries were missing
+      set(${result} cnix::prebuilt PARENT_SCOPE)
+    endif()
+  endif()
 endfunction()
 
 # A process that comes up through the dynamic linker with libstdc++ and libnl needs 1.7 ms before main(), with the C library

@@ -4,16 +4,22 @@ include(CMakePackageConfigHelpers)
 set(CNIX_PLUGIN_DIR /opt/cni/bin CACHE STRING "Where plugins are installed; relative paths are below the prefix")
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/cnix) # nothing in it depends on the architecture
 
-install(TARGETS cnix EXPORT cnixTargets FILE_SET HEADERS COMPONENT dev)
+install(TARGETS cnix EXPORT cnixTargets FILE_SET HEADERS COMPONENT dev FILE_SET bodies COMPONENT dev)
 install(TARGETS cnix_laws EXPORT cnixTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cnix-laws COMPONENT dev)
 install(EXPORT cnixTargets NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
 # A file for each backend: cnixConfig.cmake takes those whose system libraries it finds.
 foreach(backend libnl nftables libnftables iptables grpc recording)
   if(TARGET cnix_${backend})
-    install(TARGETS cnix_${backend} EXPORT cnix-${backend} FILE_SET HEADERS COMPONENT dev)
+    install(TARGETS cnix_${backend} EXPORT cnix-${backend} FILE_SET HEADERS COMPONENT dev FILE_SET bodies COMPONENT dev)
     install(EXPORT cnix-${backend} NAMESPACE cnix:: DESTINATION ${package_dir} COMPONENT dev)
   endif()
 endforeach()
+
+# The one file that depends on the architecture, in a directory of its name: cnixConfig.cmake takes that of the program that is
+# built. The headers are installed without a build, too.
+install(TARGETS cnix_prebuilt ARCHIVE DESTINATION lib/cnix/${CMAKE_CXX_LIBRARY_ARCHITECTURE} COMPONENT dev OPTIONAL)
+get_target_property(CNIX_PREBUILT_BACKENDS cnix_prebuilt CNIX_BACKENDS)
+list(REMOVE_DUPLICATES CNIX_PREBUILT_BACKENDS)
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/cnixConfig.cmake.in ${PROJECT_BINARY_DIR}/package/cnixConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)

@@ -124,13 +124,8 @@ template <class Plugin> class file_check {
         return std::move(faults_);
     }
 
-    struct own_entry {
-        typename Plugin::entry entry;
-        std::string network;
-        cni::version version; ///< the one a runtime chooses
-    };
     /// This plugin's entry of a file without faults.
-    own_entry own() const {
+    own_entry<Plugin> own() const {
         auto const whole = config::read<list_keys>(text_, config::strict).value;
         std::string const network{whole.name.view()};
         cni::version const version = version_of(whole).value_or(cni::version{});
@@ -370,6 +365,17 @@ template <class Plugin>
 constexpr config::text explain(std::string_view text, std::string_view type = Plugin::name,
                                file_form form = file_form::any) {
     return to_string(faults_of<Plugin>(text, type, form));
+}
+
+template <class Plugin>
+own_entry<Plugin> configuration<Plugin>::own(std::string_view text, std::string_view type) {
+    return detail::file_check<Plugin>{text, type}.own();
+}
+
+template <class Plugin>
+std::vector<config::fault> configuration<Plugin>::faults(std::string_view text, std::string_view type,
+                                                         file_form form) {
+    return faults_of<Plugin>(text, type, form);
 }
 
 } // namespace cnix

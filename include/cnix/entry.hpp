@@ -8,7 +8,9 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 /// One plugin's entry of a network configuration, as a composition reads it: the standard keys, and each slot's own.
 namespace cnix {
@@ -150,6 +152,30 @@ template <class... Slots> class entry {
 
     config::reading<schema> reading_;
 };
+
+enum class file_form;
+
+/// A plugin's entry of a configuration file, with what stands around it.
+template <class Plugin> struct own_entry {
+    typename Plugin::entry entry;
+    std::string network;
+    cni::version version; ///< the one a runtime chooses
+};
+
+/// What reads configurations for a plugin that runs. Half of a plugin's code, with run() and plan() as the other half, which
+/// may be compiled at the same time (docs/cmake.md).
+template <class Plugin> struct configuration {
+    /// What a runtime sends. It must outlive the entry.
+    static typename Plugin::entry read(std::string_view sent);
+    /// This plugin's entry of a file without faults, whose text must outlive it.
+    static own_entry<Plugin> own(std::string_view text, std::string_view type);
+    /// As faults_of().
+    static std::vector<config::fault> faults(std::string_view text, std::string_view type, file_form form);
+};
+
+template <class Plugin> typename Plugin::entry configuration<Plugin>::read(std::string_view sent) {
+    return typename Plugin::entry{sent};
+}
 
 } // namespace cnix
 

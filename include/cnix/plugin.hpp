@@ -63,7 +63,8 @@ class plugin<Link, Ipam, Nat, Ns> {
             if (auto const& dns = verb.entry().standard().dns; dns.given()) result.dns = dns.value();
             if constexpr (detail::hears_of_attached<Ipam>)
                 ipam.attached(attachment, ipam_settings, lease, result);
-            print(cni::to_json(previous ? chained(*previous, std::move(result)) : result, request.version));
+            print(cni::to_json(previous ? detail::chained(*previous, std::move(result)) : result,
+                               request.version));
         });
     }
 
@@ -152,7 +153,8 @@ class plugin<Link, Ipam, Nat, Ns> {
 
   private:
     struct call : detail::call<Ipam, Link, Nat> {
-        using detail::call<Ipam, Link, Nat>::call;
+        explicit call(cni::request const& request)
+            : detail::call<Ipam, Link, Nat>{request, configuration<plugin>::read(request.config)} {}
     };
 
     static void refuse_own_netns(Ns const& pod, cni::request const& request) {
@@ -160,19 +162,6 @@ class plugin<Link, Ipam, Nat, Ns> {
             throw cni::error{cni::code::invalid_netns,
                              "plugin's netns and netns from CNI_NETNS should not be the same",
                              "CNI_NETNS is " + request.netns + "; CNI_NETNS_OVERRIDE=1 allows it"};
-    }
-
-    /// What this plugin made, after what the plugins before it in the chain did.
-    static cni::result chained(cni::result previous, cni::result own) {
-        auto const shift = static_cast<unsigned>(previous.interfaces.size());
-        for (cni::ip& ip : own.ips)
-            if (ip.interface) *ip.interface += shift;
-        auto const append = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
-        append(previous.interfaces, own.interfaces);
-        append(previous.ips, own.ips);
-        append(previous.routes, own.routes);
-        if (!own.dns.empty()) previous.dns = std::move(own.dns);
-        return previous;
     }
 
     /// The addresses of the attachment's interfaces in a result that may have other interfaces' too.
@@ -235,7 +224,8 @@ class ipam_plugin<Ipam> {
 
   private:
     struct call : detail::call<Ipam> {
-        explicit call(cni::request const& request) : detail::call<Ipam>{request} {
+        explicit call(cni::request const& request)
+            : detail::call<Ipam>{request, configuration<ipam_plugin>::read(request.config)} {
             if (!this->entry().has_ipam())
                 throw cni::error{cni::code::invalid_network_config, "IPAM config missing 'ipam' key"};
         }

@@ -6,37 +6,24 @@
 #include <cnix/cni/version.hpp>
 #include <cnix/plugin.hpp>
 
-#include <cerrno>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 namespace cnix {
 
 namespace detail {
 
-inline std::optional<std::string> why_not_written(std::FILE* to, std::string_view text) {
-    errno = 0;
-    if (std::fwrite(text.data(), 1, text.size(), to) == text.size() && std::fflush(to) == 0)
-        return std::nullopt;
-    return std::generic_category().message(errno);
-}
+std::optional<std::string> why_not_written(std::FILE* to, std::string_view text);
 
 /// Standard output as a runtime gets it, or an error: what it was not told of must not stay.
-inline void print_result(std::string const& text) {
-    if (auto const why = why_not_written(stdout, text))
-        throw cni::error{cni::code::io_failure, "could not write the result to standard output: " + *why};
-}
+void print_result(std::string const& text);
 
 } // namespace detail
 
-/// Runs the request's verb, with its result on standard output. It is most of a plugin's code, and may be compiled beside
-/// main():
-///
-///     extern template void cnix::run<my_bridge>(cnix::cni::request const&);    // in main()'s source
-///     template void cnix::run<my_bridge>(cnix::cni::request const&);           // in another one
+/// Runs the request's verb, with its result on standard output. With plan(), it may be compiled beside what reads configurations
+/// (configuration, docs/cmake.md).
 ///
 /// Throws cni::error.
 template <class Plugin> void run(cni::request const& request) {
@@ -60,3 +47,7 @@ template <class Plugin> void run(cni::request const& request) {
 }
 
 } // namespace cnix
+
+#ifndef CNIX_PREBUILT
+#include <cnix/verbs.ipp>
+#endif

@@ -91,18 +91,18 @@ cloud. Enable the service of one of them.")
 endif()
 
 cnix_debian_package(cnix-dev COMPONENTS debian-dev dev
-  PACKAGE_ARCHITECTURE all
   PACKAGE_SECTION libdevel
   PACKAGE_DEPENDS "libboost1.81-dev, libnl-3-dev, librange-v3-dev, nettle-dev"
   PACKAGE_RECOMMENDS "cmake (>= 3.25), g++ (>= 4:12) | clang-19, ninja-build"
   PACKAGE_SUGGESTS "libnftables-dev, libnghttp2-dev, libprotobuf-dev, protobuf-compiler, cnix-plugins"
-  DESCRIPTION "framework for CNI plugins, headers and CMake package
+  DESCRIPTION "framework for CNI plugins, headers and library
 cnix makes a CNI plugin of four policies: how an interface is connected,
 where addresses come from, how traffic is masqueraded, how a network
 namespace is entered. The compiler checks that they fit each other, and
 network configurations against them.
 .
-With the program cnix-new, which writes a small project to begin with, and
-functions for CMake.")
+With a static library of what all plugins have in common, the program
+cnix-new, which writes a small project to begin with, and functions for
+CMake.")
 
 include(CPack)

@@ -3,6 +3,11 @@
 
 #include "bridge.hpp"
 
-extern template void cnix::run<bridge>(cni::request const&); // verbs.cpp, compiled at the same time
+// verbs.cpp, which is compiled at the same time
+extern template void cnix::run<bridge>(cni::request const&);
+extern template std::string cnix::plan<bridge>(std::string_view, std::string_view, std::string_view,
+                                               cni::request);
+
+template struct cnix::configuration<bridge>;
 
 int main(int argc, char** argv) { return cnix::main<bridge>(argc, argv, cnix::plan<bridge>); }

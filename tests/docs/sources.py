@@ -10,7 +10,7 @@ STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
 def headers(*directories: str) -> list[Path]:
-    return sorted(path for directory in directories for path in (ROOT / directory).rglob("*.hpp"))
+    return sorted(path for directory in directories for path in (ROOT / directory).rglob("*.[hi]pp"))
 
 
 def code(path: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 from sources import ROOT
 
 CLANG_FORMAT = shutil.which("clang-format-19")
-SOURCES = [path for pattern in ("*.hpp", "*.cpp", "*.c") for path in sorted(ROOT.rglob(pattern)) if "build" not in path.parts]
+SOURCES = [path for pattern in ("*.hpp", "*.ipp", "*.cpp", "*.c") for path in sorted(ROOT.rglob(pattern)) if "build" not in path.parts]
 
 
 @pytest.mark.skipif(not CLANG_FORMAT, reason="clang-format-19 is not installed")

@@ -47,7 +47,7 @@ def test_man_shows_it(page):
 
 @pytest.mark.parametrize("page, without", (("cnix-bridge.8", set()), ("cnix-eni.8", set()), ("cnix-host-local.8", {"-plan"})))
 def test_options_are_the_plugins(page, without):
-    help_text = re.search(r"help_text\(.+?^}", (ROOT / "include/cnix/main.hpp").read_text(), re.MULTILINE | re.DOTALL)[0]
+    help_text = re.search(r"help_text\(.+?^}", (ROOT / "include/cnix/main.ipp").read_text(), re.MULTILINE | re.DOTALL)[0]
     told = set(re.findall(r'"  -(-\w+)', help_text))
     assert {"-check", "-help", "-plan", "-version"} <= told
     told -= without

@@ -30,13 +30,14 @@ def build(tree: Path, target: str = "all") -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory, plugins):
-    """Makes a build tree of cnix with the plugins that were built already, to install from."""
+    """Makes a build tree of cnix with the plugins and the library that were built already, to install from."""
 
     def make(*options: str) -> Path:
         tree = tmp_path_factory.mktemp("cnix")
         configure(ROOT, tree, "-DBUILD_TESTING=OFF", *options)
         for name in (*PLUGINS, *PROGRAMS, *MANAGERS):
             shutil.copy2(plugins.directory / name, tree / "bin" / name)
+        shutil.copy2(plugins.directory.parent / "prebuilt/libcnix.a", tree / "prebuilt")
         return tree
 
     return make

@@ -42,6 +42,8 @@ WRONG = {
     "LINK eni-routed IPAM pool NAT none GENERATION v1.20": "GENERATION is that of the daemon's protocol, which IPAM pool does not speak; leave it out",
     "LINK eni-routed IPAM remote NAT none GENERATION v1.9": "GENERATION `v1.9` is unknown; write v1.20, v1.10 or v1.7",
     "LINK eni-routed IPAM remote NAT none NFT nftables": "NFT says how nftables is driven, which nothing of this plugin uses; leave NFT out",
+    f"{POLICIES} BODIES library": "BODIES `library` is unknown; write prebuilt or headers",
+    "SOURCES main.cpp BODIES": "BODIES has no value; write prebuilt or headers, or leave BODIES out",
     "SOURCES": "SOURCES has no value; write the composition's source files",
     "BACKENDS libnl": "SOURCES is missing; write SOURCES and the composition's source files",
     "SOURCES main.cpp BACKENDS": f"BACKENDS has no value; write {BACKENDS}, or leave BACKENDS out",

@@ -89,7 +89,7 @@ def test_copyright_names_every_library_that_is_linked(built):
     for plugin, line in link_lines(built()).items():
         libraries = re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) + [f"lib{name}" for name in re.findall(r"(?<= )-l([\w+-]+)", line)]
         for library in libraries if plugin in (*PLUGINS, *PROGRAMS) else ():
-            if library not in ("libatomic", "librt", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
+            if library not in ("libatomic", "librt", "libcnix", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
                 linked.setdefault(re.sub("libabsl_.*", "libabsl_*", library), set()).add(plugin)
     # The managers are linked with Debian's packages, but for what is built here.
     text = (ROOT / "packaging/debian/cnix-ipamd.copyright").read_text()
@@ -101,10 +101,10 @@ def test_copyright_names_every_library_that_is_linked(built):
 
 def test_every_header_is_installed(staged):
     roots = [ROOT / "include", *(ROOT / "backends").glob("*/include")]
-    wanted = {str(header.relative_to(root)) for root in roots for header in root.rglob("*.hpp")}
+    wanted = {str(header.relative_to(root)) for root in roots for header in root.rglob("*.[hi]pp")}
     wanted |= {f"cnix-laws/laws/{header.name}" for header in (ROOT / "tests/laws").glob("*.hpp")}
     wanted |= {f"cnix-laws/support/{name}.hpp" for name in ("difference", "kernel_node", "network_state", "own_namespace")}
-    assert {str(header.relative_to(staged / "usr/include")) for header in (staged / "usr/include").rglob("*.hpp")} == wanted
+    assert {str(header.relative_to(staged / "usr/include")) for header in (staged / "usr/include").rglob("*.[hi]pp")} == wanted
 
 
 def test_plugin_directory_below_the_prefix(built, tmp_path):
@@ -137,14 +137,15 @@ def test_consumer_is_built_from_the_package(consumer):
 
 
 def test_package_subdirectory_and_fetched_content_are_the_same(consumer):
-    trees = {source: consumer(source=source) for source in ("package", "subdirectory", "fetch")}
+    trees = {source: consumer("-DCNIX_PREBUILT=ON", source=source) for source in ("package", "subdirectory", "fetch")}
     facts = {source: (tree / "facts").read_text().replace(str(tree), "BUILD") for source, tree in trees.items()}
     assert "my-bridge CNIX_PLUGIN: plugin_my_bridge\n" in facts["package"]
     assert "my-bridge CNIX_HEADER: BUILD/cnix_plugins/my-bridge.hpp\n" in facts["package"]
     assert "my-cni CNIX_PLUGIN: site::plain_ipam\nmy-cni CNIX_TYPE: site-ipam\n" in facts["package"]
     assert f"my-cni CNIX_HEADER: {ROOT}/tests/package/consumer/composition.hpp\n" in facts["package"]
     assert facts["subdirectory"] == facts["package"] and facts["fetch"] == facts["package"]
-    lines = [link_lines(tree) for tree in trees.values()]
+    assert "my-bridge LINK_LIBRARIES: cnix::prebuilt;cnix::cnix;" in facts["package"] and "my-cni LINK_LIBRARIES: cnix::cnix;" in facts["package"]
+    lines = [{plugin: re.sub(r"\S+/(?=libcnix\.a)", "", line) for plugin, line in link_lines(tree).items()} for tree in trees.values()]
     assert set(lines[0]) == {"my-bridge", "my-cni"} and lines[0] == lines[1] == lines[2]
     for file in ("my-bridge.hpp", "my-bridge.cpp", "my-bridge.verbs.cpp"):
         assert len({(tree / "cnix_plugins" / file).read_text() for tree in trees.values()}) == 1
@@ -198,7 +199,7 @@ def test_every_combination_links_what_its_slots_use(staged, tmp_path):
     lines = link_lines(tree)
     for number, (words, libraries) in enumerate(zip(COMBINATIONS, (tree / "libraries").read_text().splitlines(), strict=True)):
         nft = words["NFT"] if "nftables" in (words["NAT"], words["SPOOF_CHECK"]) else None
-        wanted = {"cnix::cnix", "cnix::libnl", "cnix::recording", *({f"cnix::{nft}"} if nft else ()),
+        wanted = {"cnix::prebuilt", "cnix::cnix", "cnix::libnl", "cnix::recording", *({f"cnix::{nft}"} if nft else ()),
                   *({"cnix::iptables"} if words["NAT"] == "iptables" else ())}
         assert set(libraries.split(";")) == wanted, words
         header = (tree / f"cnix_plugins/p{number}.hpp").read_text()
@@ -233,6 +234,42 @@ def test_generated_headers_are_plugins(staged, tmp_path):
         "target_include_directories(every PRIVATE ${CMAKE_BINARY_DIR}/cnix_plugins)")
     assert done.returncode == 0, done.stderr
     assert (tree / "names").read_text().splitlines() == list(names.values())
+    build(tree, "every")
+
+
+PREBUILT = {"spoof": "LINK bridge IPAM host-local NAT nftables", "in-process": "LINK bridge IPAM host-local NAT nftables NFT libnftables",
+            "delegate": "LINK bridge IPAM delegate NAT iptables SPOOF_CHECK none", "pool": "LINK bridge IPAM pool NAT none SPOOF_CHECK none",
+            "eni": "LINK eni-routed IPAM pool NAT nftables", "eni-iptables": "LINK eni-routed IPAM pool NAT iptables"}
+
+
+def test_library_has_what_generated_compositions_call(staged, tmp_path):
+    """Each policy over each backend, its verbs and its plan: what the linker does not find has no body anywhere else."""
+    names = ["plugin_" + target.replace("-", "_") for target in PREBUILT]
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/every.cpp").write_text(
+        "#ifndef CNIX_PREBUILT\n#error compiled from the headers\n#endif\n#include <cnix/main.hpp>\n#include <cnix/plan.hpp>\n" +
+        "".join(f'#include "{target}.hpp"\n' for target in PREBUILT) +
+        "".join(f"template struct cnix::configuration<{name}>;\ntemplate void cnix::run<{name}>(cnix::cni::request const&);\n"
+                f"template std::string cnix::plan<{name}>(std::string_view, std::string_view, std::string_view, cnix::cni::request);\n"
+                for name in names) + "int main() {}\n")
+    (tmp_path / "source/own_backend.cpp").write_text(  # docs/cmake.md#prebuilt
+        "#include <cnix/backends/libnl.hpp>\n#include <cnix/ipam/host_local.hpp>\n#include <cnix/link/bridge.ipp>\n#include <cnix/nat/none.hpp>\n"
+        "#include <cnix/ns/setns.hpp>\n#include <cnix/verbs.hpp>\nstruct own : cnix::backends::libnl {};\n"
+        "struct own_ns : cnix::ns::setns {\n"
+        "    own_ns(cnix::ns::setns ns) : cnix::ns::setns{std::move(ns)} {}\n"
+        "    static own_ns open(std::string const& path) { return cnix::ns::setns::open(path); }\n"
+        "    static std::optional<own_ns> find(std::string const& path) { return cnix::ns::setns::find(path); }\n"
+        "};\n"
+        "using over_own = cnix::plugin<cnix::link::bridge<own>, cnix::ipam::host_local, cnix::nat::none, own_ns>;\n"
+        "template void cnix::run<over_own>(cnix::cni::request const&);\n")
+    done, tree = use_package(
+        tmp_path, staged, *(f"cnix_add_plugin({target} {words})\nget_target_property(libraries {target} LINK_LIBRARIES)\n"
+                            f'file(APPEND ${{CMAKE_BINARY_DIR}}/libraries "${{libraries}}\\n")' for target, words in PREBUILT.items()),
+        "add_executable(every every.cpp own_backend.cpp)",
+        "target_link_libraries(every PRIVATE cnix::prebuilt cnix::libnl cnix::libnftables cnix::iptables cnix::recording)",
+        "target_include_directories(every PRIVATE ${CMAKE_BINARY_DIR}/cnix_plugins)", options=("-DCMAKE_CXX_FLAGS=-O0",))
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith("cnix::prebuilt;") for line in (tree / "libraries").read_text().splitlines())
     build(tree, "every")
 
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <cnix/cni/error.hpp>
 #include <cnix/cni/result.hpp>
 #include <cnix/cni/valid_attachments.hpp>
 #include <cnix/cni/version.hpp>
@@ -23,15 +22,7 @@ struct dns_keys {
 
     /// Whether it says anything, be it that a list is empty. A configuration's then replaces the IPAM's.
     constexpr bool given() const { return nameservers || !domain.empty() || search || options; }
-    cni::dns value() const {
-        auto const strings = [](std::optional<std::vector<config::text>> const& list) {
-            std::vector<std::string> out;
-            if (list)
-                for (config::text const& one : *list) out.emplace_back(one.view());
-            return out;
-        };
-        return {strings(nameservers), std::string{domain}, strings(search), strings(options)};
-    }
+    cni::dns value() const;
 };
 
 /// `args` of a plugin's entry; policies read their keys of `args.cni` from the slice.
@@ -66,30 +57,7 @@ struct network_config {
 /// What GC must keep: what either list names. Nothing if the runtime sent no list, which is not the same as an
 /// empty one. An element that names what no ADD can have been asked for is passed over. Whatever was not read whole would be taken
 /// for garbage, so that is a cni::error of code 7, whether or not the reader had room for its fault.
-inline std::optional<valid_attachments> attachments_to_keep(network_config const& conf,
-                                                            network_name const& network) {
-    if (!conf.valid_attachments && !conf.attachments) return std::nullopt;
-    valid_attachments keep{network};
-    for (auto const* list : {&conf.valid_attachments, &conf.attachments}) {
-        if (!*list) continue;
-        if ((*list)->size() >= config::max_elements)
-            throw error{code::invalid_network_config, "the list of valid attachments has " +
-                                                          std::to_string(config::max_elements) +
-                                                          " elements or more, which may not be all"};
-        for (std::size_t i = 0; i < (*list)->size(); ++i) {
-            auto const& [container, interface] = (**list)[i];
-            if (container.empty() || interface.empty())
-                throw error{code::invalid_network_config,
-                            "element " + std::to_string(i) +
-                                " of the list of valid attachments needs the strings "
-                                "`containerID` and `ifname`"};
-            auto const id = container_id::parse(container);
-            auto const name = net::interface_name::parse(interface);
-            if (id && name) keep.insert(*id, *name);
-        }
-    }
-    return keep;
-}
+std::optional<valid_attachments> attachments_to_keep(network_config const& conf, network_name const& network);
 
 } // namespace cnix::cni
 
@@ -98,3 +66,7 @@ BOOST_HANA_ADAPT_STRUCT(cnix::cni::args_keys, cni);
 BOOST_HANA_ADAPT_STRUCT(cnix::cni::attachment_keys, containerID, ifname);
 BOOST_HANA_ADAPT_STRUCT(cnix::cni::network_config, cniVersion, name, type, capabilities, dns, args,
                         runtimeConfig, prevResult, valid_attachments, attachments);
+
+#ifndef CNIX_PREBUILT
+#include <cnix/cni/network_config.ipp>
+#endif

@@ -1,11 +1,9 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <iterator>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -21,9 +19,7 @@ class rollback {
     ~rollback() { undo(); }
 
     /// `what` completes "could not ...": "delete the veth vethab12".
-    void on_failure(std::string what, std::function<void()> undo) {
-        steps_.push_back({std::move(what), std::move(undo)});
-    }
+    void on_failure(std::string what, std::function<void()> undo);
 
     /// A place among the steps, for what has to be taken back with those before it, though it is done after others that
     /// follow. Registering for another place before this one makes this one void.
@@ -33,10 +29,7 @@ class rollback {
         std::size_t at_;
     };
     place here() const { return place{steps_.size()}; }
-    void on_failure(place& at, std::string what, std::function<void()> undo) {
-        steps_.insert(steps_.begin() + static_cast<std::ptrdiff_t>(at.at_++),
-                      {std::move(what), std::move(undo)});
-    }
+    void on_failure(place& at, std::string what, std::function<void()> undo);
 
     struct apart;
 
@@ -45,24 +38,10 @@ class rollback {
 
     /// Runs every step, the last registered first, whatever fails; returns what failed, one text a step. A step that the operating
     /// system fails (no buffer space, say) is run once more after the others.
-    std::vector<std::string> undo() noexcept {
-        std::vector<std::string> failures;
-        std::vector<step> again = run_all(failures, true);
-        steps_.assign(std::make_move_iterator(again.rbegin()), std::make_move_iterator(again.rend()));
-        run_all(failures, false);
-        return failures;
-    }
+    std::vector<std::string> undo() noexcept;
 
     /// The ADD has succeeded: nothing is undone any more, and what on_success() was given is done.
-    void commit() noexcept {
-        steps_.clear();
-        for (auto& action : std::exchange(on_success_, {})) {
-            try {
-                action();
-            } catch (...) {
-            }
-        }
-    }
+    void commit() noexcept;
 
   private:
     struct step {
@@ -71,29 +50,7 @@ class rollback {
     };
 
     /// Returns what is worth another attempt, in the order in which it was run.
-    std::vector<step> run_all(std::vector<std::string>& failures, bool may_repeat) {
-        std::vector<step> again;
-        while (!steps_.empty()) {
-            step last = std::move(steps_.back());
-            steps_.pop_back();
-            auto const failed = [&](std::string const& why) {
-                failures.push_back("could not " + last.what + why);
-            };
-            try {
-                last.undo();
-            } catch (std::system_error const& e) {
-                if (may_repeat)
-                    again.push_back(std::move(last));
-                else
-                    failed(std::string{": "} + e.what());
-            } catch (std::exception const& e) {
-                failed(std::string{": "} + e.what());
-            } catch (...) {
-                failed("");
-            }
-        }
-        return again;
-    }
+    std::vector<step> run_all(std::vector<std::string>& failures, bool may_repeat);
 
     std::vector<step> steps_;
     std::vector<std::function<void()>> on_success_;
@@ -105,10 +62,11 @@ struct rollback::apart {
     rollback steps{}; ///< the other thread's, as long as this lives
 
     explicit apart(rollback& whole) : of{whole} {}
-    ~apart() {
-        std::ranges::move(std::exchange(steps.steps_, {}), std::back_inserter(of.steps_));
-        std::ranges::move(std::exchange(steps.on_success_, {}), std::back_inserter(of.on_success_));
-    }
+    ~apart();
 };
 
 } // namespace cnix::cni
+
+#ifndef CNIX_PREBUILT
+#include <cnix/cni/rollback.ipp>
+#endif

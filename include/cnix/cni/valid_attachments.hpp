@@ -13,30 +13,20 @@ class valid_attachments {
   public:
     explicit valid_attachments(network_name network) : network_{std::move(network)} {}
 
-    void insert(container_id const& container, net::interface_name const& interface) {
-        digests_.insert(attachment_id{network_, container, interface}.digest());
-        pairs_.emplace(container.str(), interface.str());
-        containers_.insert(container.str());
-    }
+    void insert(container_id const& container, net::interface_name const& interface);
 
     network_name const& network() const noexcept { return network_; }
-    bool contains(std::string const& container, std::string const& interface) const {
-        return pairs_.contains({container, interface});
-    }
+    bool contains(std::string const& container, std::string const& interface) const;
     /// For traces that name no interface.
-    bool contains_container(std::string const& container) const { return containers_.contains(container); }
+    bool contains_container(std::string const& container) const;
     /// For traces that carry attachment_id::digest().
-    bool contains_digest(std::string const& digest) const { return digests_.contains(digest); }
+    bool contains_digest(std::string const& digest) const;
 
     std::set<std::pair<std::string, std::string>> const& pairs() const noexcept { return pairs_; }
 
-    void know_addresses(std::optional<std::set<net::address>> addresses) {
-        addresses_ = std::move(addresses);
-    }
+    void know_addresses(std::optional<std::set<net::address>> addresses);
     /// Whether the address is certainly no valid attachment's. False if it is one's, or if that is not known.
-    bool surely_garbage(net::address const& address) const {
-        return addresses_ && !addresses_->contains(address);
-    }
+    bool surely_garbage(net::address const& address) const;
 
   private:
     network_name network_;
@@ -47,3 +37,7 @@ class valid_attachments {
 };
 
 } // namespace cnix::cni
+
+#ifndef CNIX_PREBUILT
+#include <cnix/cni/valid_attachments.ipp>
+#endif

@@ -4,15 +4,13 @@
 #include <cnix/compose/status.hpp>
 #include <cnix/entry.hpp>
 
-#include <boost/algorithm/string/join.hpp>
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/reverse.hpp>
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
 #include <exception>
-#include <future>
-#include <malloc.h>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -24,7 +22,7 @@ namespace cnix {
 /// What a plugin does with its slots' policies for one request: their settings, each verb's order, what fails and what goes on.
 namespace detail {
 
-inline std::string joined(findings const& found) { return boost::algorithm::join(found, "; "); }
+std::string joined(findings const& found);
 
 /// Runs the steps of a verb that must not stop at the first failure, and reports all failures together.
 class attempts {
@@ -32,21 +30,16 @@ class attempts {
     template <class Step> void operator()(Step&& step) {
         try {
             step();
-        } catch (cni::error const& e) {
-            add(e.code(), e.details().empty() ? e.message() : e.message() + " (" + e.details() + ")");
-        } catch (std::exception const& e) {
-            add(cni::code::internal, e.what());
+        } catch (...) {
+            add_current();
         }
     }
-    void add(cni::code code, std::string message) {
-        if (failures_.empty()) code_ = code;
-        failures_.push_back(std::move(message));
-    }
-    void throw_if_failed() const {
-        if (!failures_.empty()) throw cni::error{code_, joined(failures_)};
-    }
+    void throw_if_failed() const;
 
   private:
+    /// The exception that is being handled.
+    void add_current();
+
     cni::code code_ = cni::code::internal;
     findings failures_;
 };
@@ -88,14 +81,7 @@ concept tells_released =
     };
 
 /// What an ADD, CHECK or DEL acts on.
-inline cni::attachment attachment_of(cni::request const& request) {
-    return {{cni::network_name::parse(request.network).value(),
-             cni::container_id::parse(request.container_id).value(),
-             net::interface_name::parse(request.interface).value()},
-            request.netns,
-            {},
-            {}};
-}
+cni::attachment attachment_of(cni::request const& request);
 
 /// A policy with what it was told.
 template <class Policy> struct slot {
@@ -108,7 +94,8 @@ template <class... Slots> class call {
   public:
     /// Faults of the configuration end an ADD, CHECK or STATUS. DEL and GC do what they can with what could be read: a value
     /// with a fault has its default.
-    explicit call(cni::request const& request) : request_{request}, entry_{request.config} {
+    call(cni::request const& request, cnix::entry<Slots...> entry)
+        : request_{request}, entry_{std::move(entry)} {
         boost::hana::for_each(slots_, [&]<class Policy>(slot<Policy>& one) {
             one.settings = entry_.template settings<Policy>();
             one.settings.request = request;
@@ -269,18 +256,19 @@ bool is_attached(Link& link, cni::attachment const& attachment, settings<Link> c
         return link.inspect(attachment, keys, &pod).present;
 }
 
+/// Runs the first in a thread of its own while the second runs. Throws what the second throws, else what the first does.
+void at_once(std::function<void()> const& first, std::function<void()> const& second);
+
 /// Gets the lease. While an Ipam waits for another process, the Link does what needs none.
 template <class Ipam, class Link>
 typename Ipam::lease ask(Ipam& ipam, settings<Ipam> const& ipam_settings, Link& link,
                          settings<Link> const& link_settings, auto& pod, cni::attachment const& attachment,
                          cni::rollback& undo) {
     if constexpr (is_waiting<Ipam> && has::link_prepares<Link>) {
-        // A heap of its own would cost the thread more than all that it takes from it.
-        ::mallopt(M_ARENA_MAX, 1);
         cni::rollback::apart of_link{undo};
-        auto preparing = std::async([&] { link.prepare(attachment, link_settings, pod, of_link.steps); });
-        auto lease = ipam.add(attachment, ipam_settings, undo);
-        preparing.get();
+        typename Ipam::lease lease;
+        at_once([&] { link.prepare(attachment, link_settings, pod, of_link.steps); },
+                [&] { lease = ipam.add(attachment, ipam_settings, undo); });
         return lease;
     } else {
         return ipam.add(attachment, ipam_settings, undo);
@@ -298,24 +286,17 @@ cni::result attach(Link&& link, auto const& link_settings, Nat&& nat, auto const
     return result;
 }
 
+/// What a plugin made, after what the plugins before it in the chain did.
+cni::result chained(cni::result previous, cni::result own);
+
 /// Runs an ADD; whatever it throws, what it did so far is undone in reverse, and what could not be undone is added to
 /// the error.
-template <class Add> void all_or_nothing(Add&& add) {
-    cni::rollback undo;
-    auto const fail = [&](cni::code code, std::string message, std::string details) {
-        for (std::string const& failure : undo.undo()) message += "; " + failure;
-        throw cni::error{code, std::move(message), std::move(details)};
-    };
-    try {
-        add(undo);
-        undo.commit();
-    } catch (cni::error const& e) {
-        fail(e.code(), e.message(), e.details());
-    } catch (std::exception const& e) {
-        fail(cni::code::internal, e.what(), {});
-    }
-}
+void all_or_nothing(std::function<void(cni::rollback&)> const& add);
 
 } // namespace detail
 
 } // namespace cnix
+
+#ifndef CNIX_PREBUILT
+#include <cnix/compose/call.ipp>
+#endif

@@ -4,7 +4,6 @@
 #include <cnix/net/interface_name.hpp>
 
 #include <boost/hana/adapt_struct.hpp>
-#include <boost/uuid/detail/sha1.hpp>
 
 #include <string>
 #include <string_view>
@@ -28,43 +27,23 @@ constexpr inline std::size_t name_digits = 11;
 /// The first 11 hex digits of the SHA-1 of "NAMESPACE.NAME", for the pod's interfaces after the first with ".1", ".2"... behind:
 /// what network policy agents find a pod's host end by (upstream's and Calico's). Without a pod's name, of the attachment's
 /// digest, so that two containers of no pod have two names.
-inline std::string pod_digest(pod_args const& pod, cni::attachment_id const& attachment,
-                              std::size_t interface = 0) {
-    std::string text =
-        pod.K8S_POD_NAME.empty()
-            ? attachment.digest()
-            : std::string{pod.K8S_POD_NAMESPACE.view()}.append(".").append(pod.K8S_POD_NAME.view());
-    if (interface > 0) text += '.' + std::to_string(interface);
-    boost::uuids::detail::sha1 hash;
-    hash.process_bytes(text.data(), text.size());
-    unsigned words[5]{};
-    hash.get_digest(words);
-    std::string hex;
-    for (std::size_t i = 0; i < name_digits; ++i)
-        hex += "0123456789abcdef"[(words[i / 8] >> (28 - 4 * (i % 8))) & 15];
-    return hex;
-}
+std::string pod_digest(pod_args const& pod, cni::attachment_id const& attachment, std::size_t interface = 0);
 
 /// The name of the host end: `prefix` has at most 4 bytes, so it fits IFNAMSIZ.
-inline net::interface_name host_end_name(std::string_view prefix, pod_args const& pod,
-                                         cni::attachment_id const& attachment, std::size_t interface = 0) {
-    return net::interface_name::parse(std::string{prefix} + pod_digest(pod, attachment, interface)).value();
-}
+net::interface_name host_end_name(std::string_view prefix, pod_args const& pod,
+                                  cni::attachment_id const& attachment, std::size_t interface = 0);
 
 /// The name of the pod's interface: CNI_IFNAME for the first.
-inline net::interface_name pod_end_name(cni::attachment_id const& attachment, std::size_t interface) {
-    return interface == 0 ? attachment.interface
-                          : net::interface_name::parse("mNicIf" + std::to_string(interface)).value();
-}
+net::interface_name pod_end_name(cni::attachment_id const& attachment, std::size_t interface);
 
 /// Whether it is pod_end_name() of an interface after the first.
-inline bool is_further_interface(std::string_view name) {
-    constexpr std::string_view start = "mNicIf";
-    return name.starts_with(start) && name.size() > start.size() &&
-           name.find_first_not_of("0123456789", start.size()) == name.npos;
-}
+bool is_further_interface(std::string_view name);
 
 } // namespace cnix::eni
 
 BOOST_HANA_ADAPT_STRUCT(cnix::eni::pod_args, K8S_POD_NAME, K8S_POD_NAMESPACE, K8S_POD_INFRA_CONTAINER_ID,
                         K8S_POD_UID);
+
+#ifndef CNIX_PREBUILT
+#include <cnix/eni/pod.ipp>
+#endif

@@ -57,29 +57,14 @@ template <class To, class From> settings<To> settings_for(settings<From> const& 
     return {from.config, from.runtime, from.args, from.cni_args, from.request, from.expected};
 }
 
-[[noreturn]] inline void no_plan(std::string const& why) {
-    throw cni::error{cni::code::plugin_not_available, "there is no plan: " + why};
-}
+[[noreturn]] void no_plan(std::string const& why);
 template <class Policy> [[noreturn]] void not_recorded() {
     no_plan("what " + boost::core::type_name<Policy>() +
             " does cannot be recorded, because it takes no backend as a template argument; docs/plan.md");
 }
 
 /// The journal as a script.
-inline std::string plan_script(cni::request const& request, std::string_view type, std::string_view file) {
-    std::string script = "#!/bin/sh\n# ADD of the network " + cni::quoted(request.network) + " by " +
-                         cni::quoted(type) + ", as " + cni::quoted(file) +
-                         " configures it, on a node that has no pod of it yet:\n# container " +
-                         cni::quoted(request.container_id) + ", interface " + cni::quoted(request.interface) +
-                         ", network namespace " + cni::quoted(request.netns) +
-                         ".\n# Below each command is what takes it back. All of that, last first:\n"
-                         "#     sed -n 's/^#undo //p' FILE | tac | sh -ex\nset -eu\n";
-    for (auto const& [command, undo] : backends::recording::journal::steps()) {
-        script += '\n' + command + '\n';
-        for (auto line = undo.rbegin(); line != undo.rend(); ++line) script += "#undo " + *line + '\n';
-    }
-    return script;
-}
+std::string plan_script(cni::request const& request, std::string_view type, std::string_view file);
 
 template <class Link, class Ipam, class Nat, class Ns>
 void record_add(plugin<Link, Ipam, Nat, Ns>*, typename plugin<Link, Ipam, Nat, Ns>::entry const& entry,
@@ -129,7 +114,7 @@ void record_add(plugin<Link, Ipam, Nat, Ns>*, typename plugin<Link, Ipam, Nat, N
 /// network namespace (a path), interface, CNI_ARGS. Throws cni::error if there is no plan, or ADD would refuse.
 template <class Plugin>
 std::string plan(std::string_view text, std::string_view type, std::string_view file, cni::request request) {
-    auto const own = detail::file_check<Plugin>{text, type}.own();
+    auto const own = configuration<Plugin>::own(text, type);
     request.verb = cni::verb::add;
     request.config = text;
     request.network = own.network;
@@ -139,3 +124,7 @@ std::string plan(std::string_view text, std::string_view type, std::string_view 
 }
 
 } // namespace cnix
+
+#ifndef CNIX_PREBUILT
+#include <cnix/plan.ipp>
+#endif

@@ -376,5 +376,15 @@ class reader {
     std::vector<fault>& faults_;
 };
 
+#ifdef CNIX_PREBUILT // these are not compiled again for each composition
+extern template void reader::integer(frame const&, int&);
+extern template void reader::integer(frame const&, unsigned&);
+extern template void reader::integer(frame const&, long&);
+extern template void reader::integer(frame const&, unsigned char&);
+extern template void reader::map(frame const&, std::vector<entry<bool>>&);
+extern template void reader::map(frame const&, std::vector<entry<text>>&);
+extern template void reader::list(frame const&, std::vector<text>&);
+#endif
+
 } // namespace detail
 } // namespace cnix::config

@@ -1,5 +1,6 @@
 #pragma once
 #include <cnix/config/checker.hpp>
+#include <cnix/config/read.hpp>
 #include <cnix/config/schema.hpp>
 #include <cnix/ipam/host_local/ranges.hpp>
 #include <cnix/net/address.hpp>
@@ -170,3 +171,12 @@ BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_config, type, subnet, rangeStart,
 BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_runtime_config, ipRanges, ips);
 BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_args, ips);
 BOOST_HANA_ADAPT_STRUCT(cnix::ipam::host_local_cni_args, IP);
+
+#ifdef CNIX_PREBUILT
+extern template void
+cnix::config::detail::reader::list(frame const&, std::vector<std::vector<cnix::ipam::host_local_range>>&);
+extern template void cnix::config::detail::reader::list(frame const&,
+                                                        std::vector<cnix::ipam::host_local_route>&);
+extern template void cnix::config::detail::reader::list(frame const&,
+                                                        std::vector<cnix::ipam::requested_address>&);
+#endif

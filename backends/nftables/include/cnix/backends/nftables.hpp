@@ -1,6 +1,7 @@
 #pragma once
 #include <cnix/backends/nftables/handle.hpp>
-#include <cnix/backends/program.hpp>
+
+#include <string>
 
 namespace cnix::backends {
 
@@ -8,16 +9,9 @@ namespace detail {
 /// The program `nft`.
 class nft_program {
   public:
-    static void run(std::string const& script) { call({"-f", "-"}, script); }
-    static void dry_run(std::string const& script) { call({"--check", "-f", "-"}, script); }
-    static std::string list(std::string const& command) {
-        return call({"--terse", "--handle", "-f", "-"}, command);
-    }
-
-  private:
-    static std::string call(std::vector<std::string> const& options, std::string const& script) {
-        return run_program("nftables", "nft", options, script);
-    }
+    static void run(std::string const& script);
+    static void dry_run(std::string const& script);
+    static std::string list(std::string const& command);
 };
 } // namespace detail
 
@@ -28,3 +22,7 @@ using nftables = detail::nft_handle<detail::nft_program>;
 static_assert(nft_backend<nftables>);
 
 } // namespace cnix::backends
+
+#ifndef CNIX_PREBUILT
+#include <cnix/backends/nftables.ipp>
+#endif

@@ -1,6 +1,6 @@
 #pragma once
 #include <cnix/backends/recording/journal.hpp>
-#include <cnix/concepts/netlink_backend.hpp>
+#include <cnix/backends/recording/names.hpp>
 #include <cnix/sys/errors.hpp>
 
 #include <algorithm>
@@ -12,8 +12,6 @@
 #include <utility>
 
 namespace cnix::backends::recording {
-
-namespace nl = cnix::netlink; // recording::netlink is the backend
 
 struct network_namespace;
 

@@ -1,13 +1,6 @@
 #pragma once
-#include <cnix/backends/recording/faults.hpp>
-#include <cnix/backends/recording/journal.hpp>
-#include <cnix/backends/recording/kernel.hpp>
-#include <cnix/backends/recording/nft_ruleset.hpp>
-#include <cnix/concepts/nft_script.hpp>
-
-#include <boost/algorithm/string/join.hpp>
-
-#include <utility>
+#include <cnix/backends/recording/names.hpp>
+#include <cnix/concepts/nft_backend.hpp>
 
 namespace cnix::backends::recording {
 
@@ -15,68 +8,27 @@ namespace cnix::backends::recording {
 /// ruleset that it keeps in memory, one for the process.
 class nft {
   public:
-    void run(std::string_view script) {
-        faults::call("run a transaction of nftables");
-        commit(script);
-    }
-    void change(std::vector<cnix::nft::element_change> const& changes) {
-        faults::call("change elements of nftables");
-        if (!changes.empty()) commit(cnix::nft::text(changes));
-    }
-    void erase(std::vector<cnix::nft::object> const& objects) {
-        faults::call("delete objects of nftables");
-        std::string script;
-        auto changed = ruleset();
-        for (auto const& object : objects) {
-            auto const command = "delete " + cnix::nft::text(object) + '\n';
-            if (object.kind == cnix::nft::object::kind::empty_table && !changed.is_empty(object.table))
-                throw cni::error{cni::code::internal,
-                                 "cnix: nftables: cannot " + command + ": Device or resource busy"};
-            changed.apply(command);
-            script += command;
-        }
-        if (!objects.empty()) commit(script);
-    }
-    void dry_run(std::string_view script) {
-        faults::call("check a transaction of nftables");
-        auto copy = ruleset();
-        copy.apply(script);
-    }
-    std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const& table, std::string_view chain) {
-        faults::call("look for a chain of nftables");
-        return ruleset().find_chain(table, chain);
-    }
+    void run(std::string_view script);
+    void change(std::vector<cnix::nft::element_change> const& changes);
+    void erase(std::vector<cnix::nft::object> const& objects);
+    void dry_run(std::string_view script);
+    std::optional<cnix::nft::chain> find_chain(cnix::nft::table_id const& table, std::string_view chain);
     std::vector<std::vector<cnix::nft::rule>> rules(cnix::nft::table_id const& table,
-                                                    std::vector<std::string> const& chains) {
-        faults::call("list chains of nftables");
-        std::vector<std::vector<cnix::nft::rule>> all;
-        for (auto const& chain : chains) all.push_back(ruleset().rules(table, chain));
-        return all;
-    }
-    std::optional<cnix::nft::element> find_element(cnix::nft::set_id const& set, cnix::nft::key const& key) {
-        faults::call("look for an element of nftables");
-        return ruleset().find_element(set, key);
-    }
-    std::vector<cnix::nft::element> elements(cnix::nft::set_id const& set) {
-        faults::call("list a set of nftables");
-        return ruleset().elements(set);
-    }
+                                                    std::vector<std::string> const& chains);
+    std::optional<cnix::nft::element> find_element(cnix::nft::set_id const& set, cnix::nft::key const& key);
+    std::vector<cnix::nft::element> elements(cnix::nft::set_id const& set);
 
-    static nft_ruleset& ruleset() { return kernel::self().part<nft_ruleset>(); }
-    static void reset() { ruleset() = {}; }
+    static nft_ruleset& ruleset();
+    static void reset();
 
   private:
-    static void commit(std::string_view script) {
-        auto changed = ruleset();
-        changed.apply(script);
-        auto const former = std::exchange(ruleset(), std::move(changed));
-        std::vector<std::string> undo;
-        if (auto const commands = ruleset().commands_to(former); !commands.empty())
-            undo.push_back("nft " + recording::quoted(boost::algorithm::join(commands, "; ")));
-        journal::append("nft -f - <<'END'\n" + std::string{script} + "END", std::move(undo));
-    }
+    static void commit(std::string_view script);
 };
 
 static_assert(nft_backend<nft>);
 
 } // namespace cnix::backends::recording
+
+#ifndef CNIX_PREBUILT
+#include <cnix/backends/recording/nft.ipp>
+#endif

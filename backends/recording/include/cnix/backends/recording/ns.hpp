@@ -1,9 +1,10 @@
 #pragma once
 #include <cnix/backends/recording/journal.hpp>
-#include <cnix/backends/recording/kernel.hpp>
-#include <cnix/cni/error.hpp>
+#include <cnix/backends/recording/names.hpp>
 #include <cnix/concepts/ns_policy.hpp>
 
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace cnix::backends::recording {
@@ -12,42 +13,31 @@ namespace cnix::backends::recording {
 /// What is asked of recording backends within run() is journalled as commands for that namespace.
 class ns {
   public:
-    static ns open(std::string const& path) {
-        network_namespace* const space = path.empty() ? nullptr : kernel::self().pod(path);
-        if (space == nullptr)
-            throw cni::error{cni::code::invalid_netns,
-                             "failed to open netns \"" + path +
-                                 "\": no such file or directory: the sandbox is gone"};
-        return ns{*space};
-    }
-    static std::optional<ns> find(std::string const& path) {
-        network_namespace* const space = path.empty() ? nullptr : kernel::self().pod(path);
-        if (space == nullptr) return std::nullopt;
-        return ns{*space};
-    }
+    static ns open(std::string const& path);
+    static std::optional<ns> find(std::string const& path);
 
     /// Good for recording::netlink, not for the system.
-    int fd() const noexcept { return space_->descriptor; }
+    int fd() const noexcept;
 
     template <class F> auto run(F&& f) -> decltype(f()) {
-        journal::prefix const inside{enter_command(*space_)};
-        way_back const home{kernel::self().enter(*space_)};
+        way_back const home{*space_};
         return std::forward<F>(f)();
     }
 
-    bool is_current() const { return &kernel::self().current() == space_; }
+    bool is_current() const;
 
   private:
-    explicit ns(network_namespace& space) noexcept : space_{&space} {}
+    explicit ns(network_namespace& space) noexcept;
 
     class way_back {
       public:
-        explicit way_back(network_namespace& home) noexcept : home_{home} {}
+        explicit way_back(network_namespace& inside);
         way_back(way_back const&) = delete;
         way_back& operator=(way_back const&) = delete;
-        ~way_back() { kernel::self().enter(home_); }
+        ~way_back();
 
       private:
+        journal::prefix prefix_;
         network_namespace& home_;
     };
 
@@ -57,3 +47,7 @@ class ns {
 static_assert(ns_policy<ns>);
 
 } // namespace cnix::backends::recording
+
+#ifndef CNIX_PREBUILT
+#include <cnix/backends/recording/ns.ipp>
+#endif

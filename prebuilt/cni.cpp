@@ -1,0 +1,12 @@
+#include <cnix/cni/attachment.ipp>
+#include <cnix/cni/error_json.ipp>
+#include <cnix/cni/network_config.ipp>
+#include <cnix/cni/read_request.ipp>
+#include <cnix/cni/read_result.ipp>
+#include <cnix/cni/result_json.ipp>
+#include <cnix/cni/rollback.ipp>
+#include <cnix/cni/valid_attachments.ipp>
+#include <cnix/compose/call.ipp>
+#include <cnix/main.ipp>
+#include <cnix/ns/setns.ipp>
+#include <cnix/verbs.ipp>

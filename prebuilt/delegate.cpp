@@ -1,0 +1,1 @@
+#include <cnix/ipam/delegate.ipp>

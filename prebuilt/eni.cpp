@@ -1,0 +1,1 @@
+#include <cnix/eni/pod.ipp>

@@ -1,0 +1,1 @@
+#include <cnix/backends/libnl.ipp>
