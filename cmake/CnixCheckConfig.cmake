@@ -87,9 +87,10 @@ function(cnix_check_config plugin)
   target_compile_definitions(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_DEFINITIONS>)
   target_compile_options(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_OPTIONS>)
   target_compile_features(${check} PRIVATE cxx_std_20 $<TARGET_PROPERTY:${plugin},COMPILE_FEATURES>)
-  # What texts of 4 MiB may take; the compilers' own limits are for 20 KB.
+  # What texts of 4 MiB may take; the compilers' own limits are for 20 KB. And half a GiB before GCC looks for garbage, which
+  # it does by a walk over all the headers' declarations: half of what the check of a long text costs.
   target_compile_options(${check} PRIVATE
     $<$<CXX_COMPILER_ID:Clang,AppleClang>:-fconstexpr-steps=1000000000>
-    $<$<CXX_COMPILER_ID:GNU>:-fconstexpr-ops-limit=2000000000 -fconstexpr-loop-limit=100000000>)
+    $<$<CXX_COMPILER_ID:GNU>:-fconstexpr-ops-limit=2000000000 -fconstexpr-loop-limit=100000000 --param=ggc-min-heapsize=524288>)
   add_dependencies(${plugin} ${check})
 endfunction()

@@ -80,12 +80,72 @@ class address {
 
     /// Dotted decimal without leading zeros (as Go since 1.17, RFC 6943 3.1.1), or RFC 4291 2.2 without a zone.
     static constexpr std::optional<address> parse(std::string_view text) noexcept {
-        if (text.find(':') == std::string_view::npos) {
-            auto const value = parse_v4(text);
-            if (!value) return std::nullopt;
-            return v4(*value);
-        }
+        if (auto const a = parse_v4(text)) return a;
         return parse_v6(text);
+    }
+    /// The first of the two forms. By pointers, which a compiler's own evaluation walks at a fraction of an index's cost.
+    static constexpr std::optional<address> parse_v4(std::string_view text) noexcept {
+        char const* at = text.data();
+        char const* const end = at + text.size();
+        std::uint32_t value = 0;
+        for (int part = 0; part < 4; ++part) {
+            if (part > 0 && (at == end || *at++ != '.')) return std::nullopt;
+            char const* const begin = at;
+            std::uint32_t octet = 0;
+            while (at != end && *at >= '0' && *at <= '9' && at - begin < 4)
+                octet = octet * 10 + static_cast<std::uint32_t>(*at++ - '0');
+            bool const leading_zero = at - begin > 1 && *begin == '0';
+            if (at == begin || octet > 255 || leading_zero) return std::nullopt;
+            value = value << 8 | octet;
+        }
+        if (at != end) return std::nullopt;
+        return v4(value);
+    }
+    /// The second one, that of an IPv4-mapped address included.
+    static constexpr std::optional<address> parse_v6(std::string_view text) noexcept {
+        std::array<std::uint16_t, 8> groups{};
+        constexpr std::size_t nowhere = 9;
+        std::size_t count = 0, gap = nowhere; // gap: where "::" stands
+        std::size_t at = 0;
+        if (text.starts_with("::")) gap = 0, at = 2;
+        while (at < text.size()) {
+            if (count == 8) return std::nullopt;
+            std::string_view const rest = text.substr(at);
+            if (rest.find(':') == std::string_view::npos && rest.find('.') != std::string_view::npos) {
+                auto const tail = parse_v4(rest);
+                if (!tail || count > 6) return std::nullopt;
+                groups[count++] = static_cast<std::uint16_t>(tail->low_ >> 16);
+                groups[count++] = static_cast<std::uint16_t>(tail->low_);
+                at = text.size();
+                break;
+            }
+            std::size_t const begin = at;
+            unsigned value = 0;
+            while (at < text.size() && hex_digit(text[at]) >= 0 && at - begin < 5)
+                value = value * 16 + static_cast<unsigned>(hex_digit(text[at++]));
+            if (at == begin || at - begin > 4) return std::nullopt;
+            groups[count++] = static_cast<std::uint16_t>(value);
+            if (at == text.size()) break;
+            if (text[at++] != ':' || at == text.size()) return std::nullopt;
+            if (text[at] == ':') {
+                if (gap != nowhere) return std::nullopt;
+                gap = count;
+                ++at;
+            }
+        }
+        if (gap == nowhere ? count != 8 : count == 8) return std::nullopt;
+        if (gap != nowhere) {
+            std::size_t const moved = count - gap;
+            for (std::size_t i = 0; i < moved; ++i) {
+                groups[7 - i] = groups[count - 1 - i];
+                if (7 - i != count - 1 - i) groups[count - 1 - i] = 0;
+            }
+        }
+        std::uint64_t high = 0, low = 0;
+        for (std::size_t i = 0; i < 4; ++i) high = high << 16 | groups[i];
+        for (std::size_t i = 4; i < 8; ++i) low = low << 16 | groups[i];
+        if (high == 0 && low >> 32 == 0xffff) return v4(static_cast<std::uint32_t>(low));
+        return v6(high, low);
     }
 
     constexpr net::family family() const noexcept { return family_; }
@@ -202,74 +262,11 @@ class address {
     friend constexpr auto operator<=>(address const&, address const&) noexcept = default;
 
   private:
-    static constexpr std::optional<std::uint32_t> parse_v4(std::string_view text) noexcept {
-        std::uint32_t value = 0;
-        std::size_t at = 0;
-        for (int part = 0; part < 4; ++part) {
-            if (part > 0 && (at >= text.size() || text[at++] != '.')) return std::nullopt;
-            std::size_t const begin = at;
-            std::uint32_t octet = 0;
-            while (at < text.size() && text[at] >= '0' && text[at] <= '9' && at - begin < 4)
-                octet = octet * 10 + static_cast<std::uint32_t>(text[at++] - '0');
-            bool const leading_zero = at - begin > 1 && text[begin] == '0';
-            if (at == begin || octet > 255 || leading_zero) return std::nullopt;
-            value = value << 8 | octet;
-        }
-        if (at != text.size()) return std::nullopt;
-        return value;
-    }
-
     static constexpr int hex_digit(char c) noexcept {
         if (c >= '0' && c <= '9') return c - '0';
         if (c >= 'a' && c <= 'f') return c - 'a' + 10;
         if (c >= 'A' && c <= 'F') return c - 'A' + 10;
         return -1;
-    }
-
-    static constexpr std::optional<address> parse_v6(std::string_view text) noexcept {
-        std::array<std::uint16_t, 8> groups{};
-        constexpr std::size_t nowhere = 9;
-        std::size_t count = 0, gap = nowhere; // gap: where "::" stands
-        std::size_t at = 0;
-        if (text.starts_with("::")) gap = 0, at = 2;
-        while (at < text.size()) {
-            if (count == 8) return std::nullopt;
-            std::string_view const rest = text.substr(at);
-            if (rest.find(':') == std::string_view::npos && rest.find('.') != std::string_view::npos) {
-                auto const tail = parse_v4(rest);
-                if (!tail || count > 6) return std::nullopt;
-                groups[count++] = static_cast<std::uint16_t>(*tail >> 16);
-                groups[count++] = static_cast<std::uint16_t>(*tail);
-                at = text.size();
-                break;
-            }
-            std::size_t const begin = at;
-            unsigned value = 0;
-            while (at < text.size() && hex_digit(text[at]) >= 0 && at - begin < 5)
-                value = value * 16 + static_cast<unsigned>(hex_digit(text[at++]));
-            if (at == begin || at - begin > 4) return std::nullopt;
-            groups[count++] = static_cast<std::uint16_t>(value);
-            if (at == text.size()) break;
-            if (text[at++] != ':' || at == text.size()) return std::nullopt;
-            if (text[at] == ':') {
-                if (gap != nowhere) return std::nullopt;
-                gap = count;
-                ++at;
-            }
-        }
-        if (gap == nowhere ? count != 8 : count == 8) return std::nullopt;
-        if (gap != nowhere) {
-            std::size_t const moved = count - gap;
-            for (std::size_t i = 0; i < moved; ++i) {
-                groups[7 - i] = groups[count - 1 - i];
-                if (7 - i != count - 1 - i) groups[count - 1 - i] = 0;
-            }
-        }
-        std::uint64_t high = 0, low = 0;
-        for (std::size_t i = 0; i < 4; ++i) high = high << 16 | groups[i];
-        for (std::size_t i = 4; i < 8; ++i) low = low << 16 | groups[i];
-        if (high == 0 && low >> 32 == 0xffff) return v4(static_cast<std::uint32_t>(low));
-        return v6(high, low);
     }
 
     net::family family_ = family::ipv4;

@@ -27,19 +27,25 @@ class prefix {
     /// "ADDRESS/LENGTH", the length in decimal (Go takes leading zeros, so they are taken). An IPv4-mapped IPv6 address is
     /// refused: its length would count bits of another family.
     static constexpr std::optional<prefix> parse(std::string_view text) noexcept {
-        auto const slash = text.find('/');
-        if (slash == std::string_view::npos) return std::nullopt;
-        auto const a = net::address::parse(text.substr(0, slash));
-        std::string_view const digits = text.substr(slash + 1);
-        if (!a || digits.empty()) return std::nullopt;
-        if (a->is_v4() && text.find(':') != std::string_view::npos) return std::nullopt;
-        int length = 0;
-        for (char c : digits) {
-            if (c < '0' || c > '9') return std::nullopt;
-            length = length * 10 + (c - '0');
-            if (length > bits(a->family())) return std::nullopt;
+        char const* const end = text.data() + text.size();
+        char const* at = text.data();
+        while (at != end && *at != '/') ++at;
+        if (at == end) return std::nullopt;
+        std::string_view const alone{text.data(), static_cast<std::size_t>(at - text.data())};
+        auto a = net::address::parse_v4(alone);
+        if (!a) {
+            a = net::address::parse_v6(alone);
+            if (!a || a->is_v4()) return std::nullopt;
         }
-        return make(*a, length);
+        if (++at == end) return std::nullopt;
+        int const most = bits(a->family());
+        int length = 0;
+        for (; at != end; ++at) {
+            if (*at < '0' || *at > '9') return std::nullopt;
+            length = length * 10 + (*at - '0');
+            if (length > most) return std::nullopt;
+        }
+        return prefix{*a, length};
     }
 
     constexpr net::address const& address() const noexcept { return address_; }

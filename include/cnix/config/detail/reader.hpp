@@ -107,7 +107,11 @@ class reader {
             }
         } else if constexpr ((is_object<Targets> && ...)) {
             if (in_.peek() != '{') return mismatch(here, "an object");
-            std::apply([&](auto&... parts) { object(here, parts...); }, std::tuple_cat(parts_of(targets)...));
+            if constexpr (sizeof...(Targets) == 1 && (adapted_struct<Targets> && ...)) // without tuples' cost
+                object(here, targets...);
+            else
+                std::apply([&](auto&... parts) { object(here, parts...); },
+                           std::tuple_cat(parts_of(targets)...));
         } else if constexpr ((is_list<Targets> && ...)) {
             if (in_.peek() != '[') return mismatch(here, "an array");
             list(here, list_of(targets)...);
@@ -150,8 +154,10 @@ class reader {
         else if constexpr (std::integral<Target>)
             integer(here, target);
         else if constexpr (std::same_as<Target, text>) {
+            if (in_.peek() != '"') return mismatch(here, "a string");
             text buffer;
-            if (auto const chars = string(here, buffer)) target = own(*chars, buffer);
+            std::string_view const chars = in_.string(buffer);
+            target = own(chars, buffer);
         } else if constexpr (parsed_value<Target>)
             parsed(here, target);
         else if constexpr (worded_enum<Target>)
@@ -206,13 +212,7 @@ class reader {
         target = static_cast<Integer>(negative ? 0 - magnitude : magnitude);
     }
 
-    /// The decoded string at the cursor, or a fault and nothing. Points into `buffer` or the source.
-    constexpr std::optional<std::string_view> string(frame const& here, text& buffer) {
-        if (in_.peek() != '"') return mismatch(here, "a string"), std::nullopt;
-        return in_.string(buffer);
-    }
-
-    /// What `string` returned, as a text. (Not a conditional expression: GCC 12 destroys its temporaries
+    /// What cursor::string returned, as a text. (Not a conditional expression: GCC 12 destroys its temporaries
     /// twice in a constant evaluation.)
     static constexpr text own(std::string_view chars, text& buffer) {
         if (buffer.empty()) return chars;
@@ -221,10 +221,10 @@ class reader {
 
     template <class Target> // a parsed_value, or an optional of one
     constexpr void parsed(frame const& here, Target& target) {
+        if (in_.peek() != '"') return mismatch(here, "a string");
         char const* const start = in_.at();
         text buffer;
-        std::optional<std::string_view> const chars = string(here, buffer);
-        if (!chars) return;
+        std::string_view const chars = in_.string(buffer);
         using value_type = typename decltype([] {
             if constexpr (is_optional<Target>)
                 return Target{};
@@ -232,23 +232,23 @@ class reader {
                 return std::optional<Target>{};
         }())::value_type;
         if constexpr (is_optional<Target> && empty_is_absent<value_type>)
-            if (chars->empty()) return target.reset();
-        if (auto made = value_type::parse(*chars))
+            if (chars.empty()) return target.reset();
+        if (auto made = value_type::parse(chars))
             target = *std::move(made);
         else
             add(fault_kind::value, start, here,
-                concat('`', shown(*chars), "` is not ", std::string_view(value_type::form)));
+                concat('`', shown(chars), "` is not ", std::string_view(value_type::form)));
     }
 
     template <class Enum> constexpr void worded(frame const& here, Enum& target) {
+        if (in_.peek() != '"') return mismatch(here, "a string");
         char const* const start = in_.at();
         text buffer;
-        std::optional<std::string_view> const chars = string(here, buffer);
-        if (!chars) return;
+        std::string_view const chars = in_.string(buffer);
         auto const words = json_words(Enum{});
-        text message = concat('`', shown(*chars), "` is none of");
+        text message = concat('`', shown(chars), "` is none of");
         for (std::size_t i = 0; i < words.size(); ++i) {
-            if (words[i].text == *chars) return void(target = words[i].value);
+            if (words[i].text == chars) return void(target = words[i].value);
             message.append(concat(i == 0 ? " `" : ", `", words[i].text, '`'));
         }
         add(fault_kind::value, start, here, std::move(message));
@@ -291,12 +291,23 @@ class reader {
             if (index >= max_elements) {
                 in_.skip();
             } else {
-                std::tuple<element_slot<Values>...> elements{};
-                std::apply([&](auto&... slots) { value(frame{&here, {}, index}, slots...); }, elements);
-                std::apply([&](auto&... slots) { (keep(lists, slots), ...); }, elements);
+                frame const inner{&here, {}, index};
+                if constexpr (sizeof...(Values) == 1) { // without tuples' cost
+                    (element(inner, lists), ...);
+                } else {
+                    std::tuple<element_slot<Values>...> elements{};
+                    std::apply([&](auto&... slots) { value(inner, slots...); }, elements);
+                    std::apply([&](auto&... slots) { (keep(lists, slots), ...); }, elements);
+                }
             }
             in_.space();
         }
+    }
+
+    template <class Value> constexpr void element(frame const& inner, std::vector<Value>& list) {
+        element_slot<Value> slot{};
+        value(inner, slot);
+        keep(list, slot);
     }
 
     template <class... Parts> constexpr void object(frame const& here, Parts&... parts) {

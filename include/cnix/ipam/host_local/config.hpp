@@ -68,6 +68,7 @@ struct host_local_config {
         range_faults faults;
         config::detail::frame const in_ranges{nullptr, "ranges"};
         std::vector<range_set> sets;
+        sets.reserve(ranges.size() + 1);
         if (auto const legacy = legacy_range()) {
             sets.emplace_back();
             if (auto const range = resolve(*legacy, {nullptr, ""}, faults)) sets.back().push_back(*range);

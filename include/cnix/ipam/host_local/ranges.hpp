@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -59,25 +60,26 @@ constexpr std::optional<address_range> resolve(host_local_range const& range,
         refuse("subnet", config::concat("Network ", subnet.text().view(), " too small to allocate from"));
         return std::nullopt;
     }
-    if (subnet.has_host_bits()) {
-        refuse("subnet",
-               config::concat("Network has host bits set. For a subnet mask of length ", subnet.length(),
-                              " the network address is ", subnet.first().text().view()));
+    net::address const network = subnet.first();
+    if (network != subnet.address()) {
+        refuse("subnet", config::concat("Network has host bits set. For a subnet mask of length ",
+                                        subnet.length(), " the network address is ", network.text().view()));
         return std::nullopt;
     }
 
-    net::address const lowest = subnet.first().next();
-    net::address const highest = subnet.is_v4() ? subnet.last().previous() : subnet.last();
+    net::address const end = subnet.last(); // of IPv4, the broadcast address
+    net::address const lowest = network.next();
+    net::address const highest = subnet.is_v4() ? end.previous() : end;
     auto const inside = [&](std::string_view key, std::string_view name,
                             std::optional<net::address> const& given, net::address const& otherwise) {
         if (!given) return otherwise;
         if (!subnet.contains(*given))
             refuse(key,
                    config::concat(name, ' ', given->text().view(), " not in network ", subnet.text().view()));
-        else if (subnet.is_v4() && *given == subnet.first())
+        else if (subnet.is_v4() && *given == network)
             refuse(key, config::concat(name, ' ', given->text().view(), " is the address of the network ",
                                        subnet.text().view(), " itself, which no interface can have"));
-        else if (subnet.is_v4() && *given == subnet.last())
+        else if (subnet.is_v4() && *given == end)
             refuse(key, config::concat(name, ' ', given->text().view(),
                                        " is the broadcast address of the network ", subnet.text().view(),
                                        ", which no interface can have"));
@@ -86,7 +88,7 @@ constexpr std::optional<address_range> resolve(host_local_range const& range,
     net::address const first = inside("rangeStart", "RangeStart", range.rangeStart, lowest);
     net::address const last = inside("rangeEnd", "RangeEnd", range.rangeEnd, highest);
     net::address const gateway = range.gateway.value_or(lowest);
-    if (!subnet.contains(gateway))
+    if (range.gateway && !subnet.contains(gateway))
         refuse("gateway", config::concat("Gateway ", gateway.text().view(), " not in network ",
                                          subnet.text().view(), ": a pod could not reach it"));
     if (!good) return std::nullopt;
@@ -108,6 +110,11 @@ namespace detail {
 
 /// The places of the ranges that share an address with another one, in their order.
 constexpr std::vector<std::size_t> overlapping(std::span<net::range const> ranges) {
+    auto const apart = [](net::range const& before, net::range const& here) {
+        return before.last() < here.first();
+    };
+    // As most people write them: then there is nothing to sort.
+    if (std::adjacent_find(ranges.begin(), ranges.end(), std::not_fn(apart)) == ranges.end()) return {};
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < ranges.size(); ++i) order.push_back(i);
     std::sort(order.begin(), order.end(),
@@ -126,8 +133,11 @@ constexpr std::vector<std::size_t> overlapping(std::span<net::range const> range
 }
 
 /// What keeps ranges from being one set. `places` are theirs in the configuration.
-constexpr void refuse_conflicts(std::span<net::range const> ranges, std::span<std::size_t const> places,
+constexpr void refuse_conflicts(range_set const& set, std::span<std::size_t const> places,
                                 config::detail::frame const& here, range_faults& faults) {
+    std::vector<net::range> addresses;
+    for (address_range const& one : set) addresses.push_back(one.addresses);
+    std::span<net::range const> const ranges{addresses};
     auto const other_family = std::find_if(ranges.begin(), ranges.end(), [&](net::range const& one) {
         return one.family() != ranges.front().family();
     });
@@ -158,15 +168,13 @@ constexpr range_set resolve(std::vector<host_local_range> const& ranges, config:
     std::size_t const before = faults.size();
     if (ranges.empty()) faults.push_back({config::detail::path_of(here), "empty range set"});
     range_set set;
-    std::vector<net::range> addresses;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < ranges.size(); ++i)
         if (auto const range = resolve(ranges[i], config::detail::frame{&here, {}, i}, faults)) {
             set.push_back(*range);
-            addresses.push_back(range->addresses);
             places.push_back(i);
         }
-    detail::refuse_conflicts(addresses, places, here, faults);
+    if (set.size() > 1) detail::refuse_conflicts(set, places, here, faults);
     if (faults.size() != before) set.clear();
     return set;
 }
@@ -183,6 +191,8 @@ constexpr void refuse_overlaps(std::vector<range_set> const& sets, std::string_v
                                range_faults& faults) {
     std::vector<net::range> all;
     std::vector<std::size_t> owners;
+    all.reserve(sets.size());
+    owners.reserve(sets.size());
     for (std::size_t i = 0; i < sets.size(); ++i)
         for (address_range const& range : sets[i]) {
             all.push_back(range.addresses);
