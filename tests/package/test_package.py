@@ -239,7 +239,7 @@ def test_generated_headers_are_plugins(staged, tmp_path):
 
 PREBUILT = {"spoof": "LINK bridge IPAM host-local NAT nftables", "in-process": "LINK bridge IPAM host-local NAT nftables NFT libnftables",
             "delegate": "LINK bridge IPAM delegate NAT iptables SPOOF_CHECK none", "pool": "LINK bridge IPAM pool NAT none SPOOF_CHECK none",
-            "eni": "LINK eni-routed IPAM pool NAT nftables", "eni-iptables": "LINK eni-routed IPAM pool NAT iptables"}
+            "eni": "LINK eni-routed IPAM pool NAT nftables", "remote": "LINK eni-routed IPAM remote NAT none", "eni-iptables": "LINK eni-routed IPAM pool NAT iptables"}
 
 
 def test_library_has_what_generated_compositions_call(staged, tmp_path):
@@ -266,7 +266,7 @@ def test_library_has_what_generated_compositions_call(staged, tmp_path):
         tmp_path, staged, *(f"cnix_add_plugin({target} {words})\nget_target_property(libraries {target} LINK_LIBRARIES)\n"
                             f'file(APPEND ${{CMAKE_BINARY_DIR}}/libraries "${{libraries}}\\n")' for target, words in PREBUILT.items()),
         "add_executable(every every.cpp own_backend.cpp)",
-        "target_link_libraries(every PRIVATE cnix::prebuilt cnix::libnl cnix::libnftables cnix::iptables cnix::recording)",
+        "target_link_libraries(every PRIVATE cnix::prebuilt cnix::libnl cnix::libnftables cnix::iptables cnix::grpc cnix::recording)",
         "target_include_directories(every PRIVATE ${CMAKE_BINARY_DIR}/cnix_plugins)", options=("-DCMAKE_CXX_FLAGS=-O0",))
     assert done.returncode == 0, done.stderr
     assert all(line.startswith("cnix::prebuilt;") for line in (tree / "libraries").read_text().splitlines())

@@ -119,6 +119,4 @@ static_assert(ipam_policy<remote<archetypes::cni_client>>);
 
 } // namespace cnix::ipam
 
-#ifndef CNIX_PREBUILT
-#include <cnix/ipam/remote.ipp>
-#endif
+#include <cnix/ipam/remote.ipp> // in no library: the client is not

@@ -4,7 +4,6 @@
 #include <cnix/eni/spool.hpp>
 #include <cnix/ipam/remote.hpp>
 #include <cnix/ipam/remote/judge.hpp>
-#include <cnix/prebuilt.hpp>
 #include <cnix/sys/writable.hpp>
 
 #include <algorithm>

@@ -30,6 +30,4 @@ static_assert(cni_backend<grpc<rpc::v1_7>> && cni_backend<grpc<rpc::v1_10>> && c
 
 } // namespace cnix::backends
 
-#ifndef CNIX_PREBUILT
-#include <cnix/backends/grpc.ipp>
-#endif
+#include <cnix/backends/grpc.ipp> // in no library: its messages are generated for the protobuf that is there

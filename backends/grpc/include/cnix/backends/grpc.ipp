@@ -3,7 +3,6 @@
 #include <cnix/backends/grpc/call.hpp>
 #include <cnix/backends/grpc/messages.hpp>
 #include <cnix/cni/quoted.hpp>
-#include <cnix/prebuilt.hpp>
 
 #include <cnix_rpc_health.pb.h>
 #include <google/protobuf/stubs/logging.h>
