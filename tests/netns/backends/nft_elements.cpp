@@ -1,5 +1,6 @@
 #include <cnix/backends/nftables.hpp>
 #include <cnix/cni/error.hpp>
+#include <cnix/concepts/nft_script.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,5 @@
 #include <cnix/backends/iptables.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/nat/iptables.hpp>
 
 #include <csignal>

@@ -1,5 +1,8 @@
 #include <cnix/backends/nftables.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/nft_script.hpp>
 #include <cnix/nat/nftables.hpp>
+#include <cnix/nat/nftables_layout.hpp>
 
 #include <laws/nat_laws.hpp>
 #include <support/own_namespace.hpp>

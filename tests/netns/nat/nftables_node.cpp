@@ -1,4 +1,5 @@
 #include <cnix/backends/nftables.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/nat/nftables.hpp>
 
 #include <laws/node_nat_laws.hpp>

@@ -1,4 +1,8 @@
 #include <cnix/backends/recording.hpp>
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
+#include <cnix/cni/error.hpp>
 
 #include <doctest/doctest.h>
 

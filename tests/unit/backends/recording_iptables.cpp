@@ -1,5 +1,7 @@
 #include <cnix/backends/iptables.hpp>
 #include <cnix/backends/recording/iptables.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/cni/error.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,9 @@
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/cni/error.hpp>
 
+#include <boost/algorithm/string/join.hpp>
 #include <doctest/doctest.h>
 
 #include <laws/nft_backend_laws.hpp>

@@ -1,3 +1,4 @@
+#include <cnix/cni/error.hpp>
 #include <cnix/cni/network_config.hpp>
 #include <cnix/config/read.hpp>
 

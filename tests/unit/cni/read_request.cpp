@@ -1,4 +1,6 @@
+#include <cnix/cni/error.hpp>
 #include <cnix/cni/read_request.hpp>
+#include <cnix/config/syntax.hpp>
 
 #include <doctest/doctest.h>
 

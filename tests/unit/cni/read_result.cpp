@@ -1,5 +1,8 @@
+#include <cnix/cni/error.hpp>
+#include <cnix/cni/network_config.hpp>
 #include <cnix/cni/read_result.hpp>
 #include <cnix/cni/result_json.hpp>
+#include <cnix/config/read.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,3 +1,4 @@
+#include <cnix/cni/error.hpp>
 #include <cnix/cni/result_json.hpp>
 
 #include <doctest/doctest.h>

@@ -1,5 +1,11 @@
 #include <cnix/backends/recording.hpp>
+#include <cnix/backends/recording/commands.hpp>
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/eni/node.hpp>
 #include <cnix/nat/nftables.hpp>
 #include <cnix/nat/none.hpp>

@@ -1,3 +1,4 @@
+#include <cnix/cni/error.hpp>
 #include <cnix/config/read.hpp>
 #include <cnix/ipam/delegate.hpp>
 

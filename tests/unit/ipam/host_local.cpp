@@ -1,9 +1,11 @@
+#include <cnix/cni/error.hpp>
 #include <cnix/ipam/host_local.hpp>
 
 #include "host_local_fixture.hpp"
 #include <laws/ipam_laws.hpp>
 #include <memory>
 #include <sstream>
+#include <sys/stat.h>
 
 using namespace host_local_test;
 

@@ -1,6 +1,8 @@
 #pragma once
 #include <cnix/config/read.hpp>
 #include <cnix/ipam/host_local.hpp>
+#include <cnix/ipam/host_local/lease_index.hpp>
+#include <cnix/sys/directory.hpp>
 
 #include <doctest/doctest.h>
 

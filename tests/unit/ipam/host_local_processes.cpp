@@ -1,4 +1,5 @@
 // Many processes on one data directory: ours alone, and ours beside the reference.
+#include <cnix/cni/error.hpp>
 #include <cnix/ipam/host_local.hpp>
 #include <cnix/sys/child_process.hpp>
 

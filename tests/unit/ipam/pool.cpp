@@ -1,8 +1,11 @@
+#include <cnix/cni/error.hpp>
+#include <cnix/eni/checkpoint.hpp>
 #include <cnix/ipam/pool.hpp>
 #include <cnix/link/bridge.hpp>
 #include <cnix/link/no_spoof_check.hpp>
 #include <cnix/nat/none.hpp>
 #include <cnix/plan.hpp>
+#include <cnix/sys/directory.hpp>
 
 #include <boost/algorithm/string/replace.hpp>
 

@@ -1,6 +1,9 @@
 #pragma once
+#include <cnix/cni/error.hpp>
 #include <cnix/config/read.hpp>
+#include <cnix/eni/checkpoint.hpp>
 #include <cnix/ipam/pool.hpp>
+#include <cnix/sys/directory.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,7 @@
 // Many processes on one checkpoint, killed ones, and disks that are full or read-only.
+#include <cnix/eni/checkpoint.hpp>
 #include <cnix/ipam/pool.hpp>
+#include <cnix/sys/directory.hpp>
 
 #include "pool_fixture.hpp"
 #include <csignal>

@@ -1,3 +1,5 @@
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/link/bridge.hpp>
 
 #include <doctest/doctest.h>

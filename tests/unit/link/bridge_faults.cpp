@@ -1,3 +1,4 @@
+#include <cnix/backends/recording/faults.hpp>
 #include <cnix/link/bridge.hpp>
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include <cnix/link/bridge.hpp>
+#include <cnix/link/bridge.ipp>
 
 #include <doctest/doctest.h>
 

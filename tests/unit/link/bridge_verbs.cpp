@@ -1,4 +1,8 @@
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/kernel.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
 #include <cnix/link/bridge.hpp>
+#include <cnix/link/veth.hpp>
 
 #include <doctest/doctest.h>
 

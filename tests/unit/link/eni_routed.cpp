@@ -1,4 +1,9 @@
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/eni/pod_routing.hpp>
 #include <cnix/link/eni_routed.hpp>
+#include <cnix/link/eni_routed/branch.hpp>
 
 #include <doctest/doctest.h>
 

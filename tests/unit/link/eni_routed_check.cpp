@@ -1,4 +1,7 @@
+#include <cnix/cni/error.hpp>
+#include <cnix/eni/pod_routing.hpp>
 #include <cnix/link/eni_routed.hpp>
+#include <cnix/link/eni_routed/pod_end.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,3 +1,4 @@
+#include <cnix/backends/recording/faults.hpp>
 #include <cnix/link/eni_routed.hpp>
 
 #include <doctest/doctest.h>

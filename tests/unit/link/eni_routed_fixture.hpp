@@ -1,5 +1,8 @@
 #pragma once
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/link/eni_routed.hpp>
+#include <cnix/link/forwarding.hpp>
+#include <cnix/link/veth_pair.hpp>
 
 #include "recorded.hpp"
 #include "support/eni_leases.hpp"

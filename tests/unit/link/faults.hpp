@@ -1,4 +1,7 @@
 #pragma once
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
+
 #include "recorded.hpp"
 #include <algorithm>
 #include <cerrno>

@@ -1,5 +1,9 @@
 #include <cnix/backends/recording.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/link/pod_interface.hpp>
+#include <cnix/link/veth_pair.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,11 @@
 #pragma once
 #include <cnix/backends/recording.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/backends/recording/kernel.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
 #include <cnix/link/bridge.hpp>
+#include <cnix/link/forwarding.hpp>
 #include <cnix/link/spoof_check.hpp>
 
 #include "laws/link_laws.hpp"

@@ -1,4 +1,8 @@
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/concepts/nft_script.hpp>
 #include <cnix/link/spoof_check.hpp>
 
 #include <laws/nat_laws.hpp>

@@ -1,7 +1,9 @@
 #include <cnix/backends/iptables.hpp>
+#include <cnix/backends/recording/faults.hpp>
 #include <cnix/backends/recording/iptables.hpp>
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/config/read.hpp>
-#include <cnix/nat/iptables.hpp>
+#include <cnix/nat/iptables.ipp>
 
 #include <cerrno>
 #include <laws/nat_laws.hpp>

@@ -1,7 +1,9 @@
 #include <cnix/backends/iptables.hpp>
 #include <cnix/backends/recording.hpp>
 #include <cnix/backends/recording/iptables.hpp>
-#include <cnix/nat/iptables.hpp>
+#include <cnix/backends/recording/journal.hpp>
+#include <cnix/cni/error.hpp>
+#include <cnix/nat/iptables.ipp>
 
 #include <boost/algorithm/string/join.hpp>
 #include <doctest/doctest.h>

@@ -1,6 +1,10 @@
+#include <cnix/backends/recording/faults.hpp>
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/concepts/nft_script.hpp>
 #include <cnix/config/read.hpp>
-#include <cnix/nat/nftables.hpp>
+#include <cnix/nat/nftables.ipp>
 
 #include <cerrno>
 #include <functional>

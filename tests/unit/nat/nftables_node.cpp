@@ -1,4 +1,7 @@
+#include <cnix/backends/recording/journal.hpp>
 #include <cnix/backends/recording/nft.hpp>
+#include <cnix/backends/recording/nft_ruleset.hpp>
+#include <cnix/cni/error.hpp>
 #include <cnix/nat/nftables.hpp>
 
 #include <doctest/doctest.h>

@@ -1,3 +1,5 @@
+#include <cnix/cni/error.hpp>
+#include <cnix/cni/error_json.hpp>
 #include <cnix/main.hpp>
 
 #include <doctest/doctest.h>
