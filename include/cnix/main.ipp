@@ -9,9 +9,12 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace cnix {
@@ -58,11 +61,24 @@ inline std::string help_text(std::string_view program, bool has_plan) {
            "  --version        the version, and the CNI versions it speaks\n";
 }
 
+/// Waits for no FIFO's writer: one that lies among configurations has none. A shell's pipes, `<(command)`, have theirs.
+inline sys::fd open_configuration(std::string const& file) {
+    sys::fd opened = sys::open(file, O_RDONLY | O_NONBLOCK);
+    struct stat status{};
+    struct statfs place{};
+    if (::fstat(opened.get(), &status) == 0 && S_ISFIFO(status.st_mode) &&
+        ::fstatfs(opened.get(), &place) == 0 && place.f_type != PIPEFS_MAGIC)
+        throw cni::error{cni::code::io_failure,
+                         "error reading from " + file + ": it is a FIFO; name a regular file"};
+    ::fcntl(opened.get(), F_SETFL, 0);
+    return opened;
+}
+
 /// The file's text, if the plugin accepts it; else tells why not. `program` is the plugin's type.
 inline std::optional<std::string> accepted_file(program_parts const& plugin, std::string_view program,
                                                 std::string const& file) {
     try {
-        auto text = cni::read_configuration(sys::open(file, O_RDONLY).get(), file);
+        auto text = cni::read_configuration(open_configuration(file).get(), file);
         auto const faults = plugin.faults(text, program, form_of(file));
         for (config::fault const& one : faults)
             print(stderr, cni::one_line(file + ':' + std::string{to_string(one)}), 1);

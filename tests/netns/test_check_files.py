@@ -1,6 +1,7 @@
 """`PLUGIN --check FILE...`: what keeps configurations from working with the plugin."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -99,6 +100,13 @@ def test_hostile_files(check, tmp_path):
         assert any(text in line for line in errors), text
 
 
+def test_nobody_waits_for_the_writer_of_a_fifo(check, plugins, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert check("fifo") == (1, [], ["bridge: error reading from fifo: it is a FIFO; name a regular file"])
+    for late in ("", "sleep 0.1; "):
+        piped = f'"$0" --check <({late}printf %s "$1")'
+        done = subprocess.run(("bash", "-c", piped, plugins.path("bridge"), json.dumps(GOOD)), capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith(": fits bridge\n")
 
 
 def test_no_files(check):

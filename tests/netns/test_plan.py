@@ -178,13 +178,15 @@ def test_a_file_with_faults_is_told_as_check_tells_it(node):
 
 
 @pytest.mark.parametrize("content, text", ((b"", "the text ends"), (b"\0\xff\xfe", "1:1"), (b" " * 20_000_000, "has at most"),
-                                           (None, "No such file"), ("directory", "Is a directory"),
+                                           (None, "No such file"), ("directory", "Is a directory"), ("fifo", "it is a FIFO"),
                                            (b" null\n", "expected an object, found null")),
-                         ids=("empty", "binary", "huge", "missing", "directory", "null"))
+                         ids=("empty", "binary", "huge", "missing", "directory", "fifo", "null"))
 def test_files_that_are_no_configuration(node, content, text):
     file = node.directory / "file"
     if content == "directory":
         file.mkdir()
+    elif content == "fifo":
+        os.mkfifo(file)
     elif content is not None:
         file.write_bytes(content)
     refused(plan(node, file), str(file), text)
