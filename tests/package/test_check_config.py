@@ -85,9 +85,9 @@ def told(output: str) -> list[str]:
 
 
 def test_files_are_checked_by_the_compiler(project):
-    """All faults of all files, and nothing of those that fit: one of 20 KB, one of a name with a space."""
+    """All faults of all files, and nothing of those that fit: one of 20 KB, one of a name with what build files quote."""
     wrong = json.dumps(GOOD, indent=1).replace("isGateway", "isGatway").replace('"pods"', '"p p"')
-    files = {"10-good.conflist": GOOD, "20 good.conflist": GOOD, "30-long.conflist": long_list(20_000), "40-wrong.conflist": wrong,
+    files = {"10-good.conflist": GOOD, "20 $good#@x@.conflist": GOOD, "30-long.conflist": long_list(20_000), "40-wrong.conflist": wrong,
              "empty": "", "binary": bytes(range(256)), "quote": '{"name": "a)cnix\\"??/", }\n#error no', "trigraph": "{??/\n}"}
     project.configure(*(project.write(f"net.d/{name}", content) for name, content in files.items()))
     status, output = project.build()
@@ -122,7 +122,8 @@ def test_files_that_are_not_checked(staged, tmp_path):
         cwd = os.open(tmp_path, os.O_DIRECTORY)
         listener.bind(f"/proc/self/fd/{cwd}/socket.conf")  # the path may be too long for a socket
         os.close(cwd)
-    names = ("line\n.conf", "tab\t.conf", "escape\x1b.conf", "delete\x7f.conf", "$<CONFIG>.conf")
+    names = ("line\n.conf", "tab\t.conf", "escape\x1b.conf", "delete\x7f.conf", "$<CONFIG>.conf", "$(HOME).conf", "semi;colon.conf",
+             "pipe|.conf", "c:.conf")
     for name in names:
         project.write(name, GOOD)
     wrong = {name: "is no regular file; a configuration is read from one" for name in ("/dev/zero", "pipe.conf", "null.conf", "socket.conf")}
@@ -174,3 +175,8 @@ def test_wrong_calls(staged, tmp_path, call, message):
     done = Project(staged, tmp_path, "g++").configure(call=call, check=False)
     assert done.returncode != 0
     assert message in re.sub(r"\s+", " ", done.stderr)
+
+
+def test_another_name_of_the_plugin(staged, tmp_path):
+    Project(staged, tmp_path, "g++").configure(call="add_executable(site::bridge ALIAS my-bridge)\ncnix_check_config(site::bridge FILES main.cpp)")
+    assert f"build {CHECK}:" in (tmp_path / "build/build.ninja").read_text()
