@@ -66,6 +66,12 @@ function(cnix_add_plugin target)
     message(FATAL_ERROR "${call}: `${type}` cannot be a plugin's file name, which is the `type` of network configurations; write "
                         "letters, digits, `_`, `.`, `+` and `-`, as OUTPUT_NAME if the target cannot be named so")
   endif()
+  # CMake would say so itself, after files of that name are written.
+  if(NOT target MATCHES "^[A-Za-z0-9_.+-]+$")
+    message(FATAL_ERROR "${call}: `${target}` cannot be a target's name; write letters, digits, `_`, `.`, `+` and `-`")
+  elseif(TARGET ${target})
+    message(FATAL_ERROR "${call}: there is a target `${target}` already; give this one another name, and its file's as OUTPUT_NAME")
+  endif()
 
   # Policies and backends of the user's own have their bodies in no library.
   set(bodies headers)
@@ -144,6 +150,10 @@ endfunction()
 
 # Writes the composition's header and source, and sets arg_SOURCES, arg_BACKENDS, arg_HEADER and arg_PLUGIN accordingly.
 function(_cnix_generate_plugin call target)
+  if(target MATCHES "(.*)\\.verbs$")
+    message(FATAL_ERROR "${call}: `${target}.cpp` is what a source of a target `${CMAKE_MATCH_1}` is called; give this one another name, and "
+                        "its file's as OUTPUT_NAME")
+  endif()
   _cnix_take("${call}" LINK)
   _cnix_take("${call}" IPAM)
   _cnix_take("${call}" NAT)

@@ -103,3 +103,15 @@ def test_without_cxx(tmp_path):
 
 def test_target_that_is_no_file_name(tmp_path):
     assert "cnix_add_plugin(a b): `a b` cannot be a plugin's file name" in refused(tmp_path, f'"a b" {POLICIES}')
+
+
+@pytest.mark.parametrize("target", ("a b", "../../p", "cnix::p"))
+def test_target_that_is_no_name(tmp_path, target):
+    said = refused(tmp_path, f'"{target}" {POLICIES} OUTPUT_NAME p', 'set(CMAKE_CXX_COMPILER_LOADED 1)')
+    assert f"cnix_add_plugin({target}): `{target}` cannot be a target's name; write letters" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["script.cmake"]
+
+
+def test_target_whose_files_are_another_ones(tmp_path):
+    said = refused(tmp_path, f"p.verbs {POLICIES} OUTPUT_NAME q")
+    assert "cnix_add_plugin(p.verbs): `p.verbs.cpp` is what a source of a target `p` is called; give this one another name" in said

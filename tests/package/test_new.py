@@ -45,6 +45,7 @@ WRONG = {
     ("VERSION",): "'VERSION' may be a word of CMake's",
     ("CMakeFiles",): "'CMakeFiles' is a file in CMake's build directory; give another name with --name",
     ("build.ninja",): "'build.ninja' is a file in CMake's build directory",
+    ("a.verbs",): "'a.verbs.cpp' is what a source of a plugin 'a' is called; give another name with --name",
     ("nowhere/a",): "there is no directory {}/nowhere; make it before",
     ("there",): "{}/there is there already; nothing is overwritten",
     ("there/",): "{}/there is there already; nothing is overwritten",

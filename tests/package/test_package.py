@@ -290,6 +290,12 @@ def test_not_static(staged, tmp_path, lines, options):
     assert "-static" not in link_lines(tree)["p"] and "--gc-sections" in link_lines(tree)["p"]
 
 
+def test_target_that_is_there(staged, tmp_path):
+    done, tree = use_package(tmp_path, staged, CALL.format(""), "cnix_add_plugin(p LINK bridge IPAM delegate NAT none)")
+    assert done.returncode != 0 and "cnix_add_plugin(p): there is a target `p` already; give this one another name" in text_of(done)
+    assert "host_local" in (tree / "cnix_plugins/p.hpp").read_text()
+
+
 # What the package lacks
 
 WITHOUT_LIBNL = ("-DLIBNL_INCLUDE_DIR=",)
