@@ -46,6 +46,8 @@ WRONG = {
     ("CMakeFiles",): "'CMakeFiles' is a file in CMake's build directory; give another name with --name",
     ("build.ninja",): "'build.ninja' is a file in CMake's build directory",
     ("a.verbs",): "'a.verbs.cpp' is what a source of a plugin 'a' is called; give another name with --name",
+    ("a", "--name", "range-v3"): "'range-v3' is a target of a library that cnix uses; give another name with --name",
+    **{(f"a{byte}b", "--name", "a"): "it has a control character, '\"', '#', ';' or '\\' in it; name another directory" for byte in '\n\x7f"#;\\'},
     ("nowhere/a",): "there is no directory {}/nowhere; make it before",
     ("there",): "{}/there is there already; nothing is overwritten",
     ("there/",): "{}/there is there already; nothing is overwritten",
@@ -177,6 +179,12 @@ def test_stopped_in_the_middle(staged, tmp_path, step, done):
         assert set(tree(tmp_path / "parent")) == {"a/.gitignore", "a/CMakeLists.txt", "a/net.d/10-a.conflist"}
     else:
         assert left == []
+
+
+def test_directory_of_any_other_name(staged, tmp_path):
+    directory = tmp_path / "a $b%c'd(e)f`g&h:i=j,k@l@ä"
+    run(staged / "usr/bin/cnix-new", directory, "--name", "p")
+    configure(directory, directory / "build", f"-DCMAKE_PREFIX_PATH={staged}/usr")
 
 
 def test_names_that_are_false_to_cmake(staged, tmp_path):
