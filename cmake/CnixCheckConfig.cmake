@@ -92,6 +92,12 @@ function(cnix_check_config plugin)
   target_compile_definitions(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_DEFINITIONS>)
   target_compile_options(${check} PRIVATE $<TARGET_PROPERTY:${plugin},COMPILE_OPTIONS>)
   target_compile_features(${check} PRIVATE cxx_std_20 $<TARGET_PROPERTY:${plugin},COMPILE_FEATURES>)
+  foreach(property IN ITEMS CXX_STANDARD CXX_EXTENSIONS)
+    get_target_property(value ${plugin} ${property})
+    if(NOT "${value}" STREQUAL "value-NOTFOUND")
+      set_property(TARGET ${check} PROPERTY ${property} "${value}")
+    endif()
+  endforeach()
   # What texts of 4 MiB may take; the compilers' own limits are for 20 KB. And half a GiB before GCC looks for garbage, which
   # it does by a walk over all the headers' declarations: half of what the check of a long text costs.
   target_compile_options(${check} PRIVATE

@@ -180,3 +180,11 @@ def test_wrong_calls(staged, tmp_path, call, message):
 def test_another_name_of_the_plugin(staged, tmp_path):
     Project(staged, tmp_path, "g++").configure(call="add_executable(site::bridge ALIAS my-bridge)\ncnix_check_config(site::bridge FILES main.cpp)")
     assert f"build {CHECK}:" in (tmp_path / "build/build.ninja").read_text()
+
+
+def test_standard_of_the_plugin(staged, tmp_path):
+    """The check reads the composition as the plugin does."""
+    Project(staged, tmp_path, "g++").configure(call="set_target_properties(my-bridge PROPERTIES CXX_STANDARD 23 CXX_EXTENSIONS OFF)\n"
+                                                    "cnix_check_config(my-bridge FILES main.cpp)")
+    rule = re.search(rf"^build CMakeFiles/{CHECK}\.dir/.+\n(?:  .+\n)+", (tmp_path / "build/build.ninja").read_text(), re.MULTILINE)[0]
+    assert "-std=c++2b" in rule or "-std=c++23" in rule, rule
