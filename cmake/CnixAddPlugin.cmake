@@ -278,7 +278,8 @@ function(_cnix_check_hand_written call)
                         "`using bridge = cnix::plugin<...>;` in ${arg_HEADER}")
   endif()
   get_filename_component(header "${arg_HEADER}" ABSOLUTE)
-  if(NOT EXISTS "${header}" OR IS_DIRECTORY "${header}")
+  execute_process(COMMAND test -f "${header}" RESULT_VARIABLE status) # the compiler would read a FIFO forever
+  if(NOT status EQUAL 0)
     message(FATAL_ERROR "${call}: HEADER ${header} is no file; write the path of the header that defines ${arg_PLUGIN}, relative to "
                         "${CMAKE_CURRENT_SOURCE_DIR}")
   endif()

@@ -1,5 +1,6 @@
 """What cnix_add_plugin says to wrong calls. In CMake's script mode, which has no targets: it is refused before one is made."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -51,6 +52,7 @@ WRONG = {
     "SOURCES main.cpp HEADER composition.hpp": "HEADER and PLUGIN say together where the composition's type is found; write both",
     "SOURCES main.cpp PLUGIN site::bridge": "HEADER and PLUGIN say together where the composition's type is found; write both",
     "SOURCES main.cpp HEADER nowhere.hpp PLUGIN site::bridge": "HEADER nowhere.hpp is no file; write the path of the header that defines",
+    "SOURCES main.cpp HEADER fifo.hpp PLUGIN site::bridge": "HEADER fifo.hpp is no file; write the path",
     "SOURCES main.cpp HEADER here.hpp PLUGIN site::bridge<int>": "PLUGIN `site::bridge<int>` is not the name of a type",
 }
 
@@ -68,6 +70,7 @@ def refused(tmp_path: Path, call: str, before: str = "set(CMAKE_CXX_COMPILER_LOA
 @pytest.mark.parametrize("call, message", WRONG.items())
 def test_wrong_call(tmp_path, call, message):
     (tmp_path / "here.hpp").touch()
+    os.mkfifo(tmp_path / "fifo.hpp")
     assert f"cnix_add_plugin(p): {message}" in refused(tmp_path, f"p {call}").replace(f"{tmp_path}/", "")
 
 
