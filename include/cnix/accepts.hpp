@@ -168,6 +168,9 @@ template <class Plugin> class file_check {
                   config::concat('`', config::detail::shown(network.name),
                                  "` is not a name: write letters, digits, `_`, `.` and `-`, beginning "
                                  "with a letter or digit"));
+        else if (network.name.size() > 255)
+            fault("name", "the name is too long: runtimes and IPAMs name files by it, and a file's "
+                          "name has at most 255 bytes; shorten it");
         // An empty one is none.
         bool const empty = network.cniVersion == cni::version{} && is("cniVersion", R"("")");
         if (!version_of(network) || (empty && version_of(network) == cni::version{}))

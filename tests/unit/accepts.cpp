@@ -93,6 +93,10 @@ TEST_CASE("a list has its own keys") {
     CHECK(of(R"({"cniVersions":["0.4.0"],"name":"n","plugins":[{"type":"bridge"}]})") == "");
     CHECK(of(R"({"cniVersion":"1.0.0","name":"a b","plugins":[{"type":"bridge"}]})")
               .find("`a b` is not a name") != std::string::npos);
+    for (std::size_t const size : {255U, 256U})
+        CHECK(of(R"({"cniVersion":"1.0.0","plugins":[{"type":"bridge"}],"name":")" + std::string(size, 'n') +
+                 R"("})")
+                  .starts_with("1:60: $.name: the name is too long") == (size > 255));
     CHECK(of(R"({"name":"n","plugins":[{"type":"bridge"}]})").find("$.cniVersion: ") != std::string::npos);
     CHECK(of(list(ok + "," + "7")) == "1:63: $.plugins[1]: expected an object, found a number");
 }
