@@ -79,6 +79,9 @@ def test_manual_pages(staged):
         assert gzip.decompress(path.read_bytes()) == (ROOT / "man" / path.stem).read_bytes()
 
 
+OWN = {"libcnix", "libcnix_grpc_messages", "libcnix_ipamd_parts"}
+
+
 def test_copyright_names_every_library_that_is_linked(built):
     """Static programs contain what they are linked with; the C and C++ libraries are the compiler's."""
     text = (ROOT / "packaging/debian/cnix-plugins.copyright").read_text()
@@ -89,12 +92,12 @@ def test_copyright_names_every_library_that_is_linked(built):
     for plugin, line in link_lines(built()).items():
         libraries = re.findall(r"(lib[\w.-]+?)\.(?:a|so)\b", line) + [f"lib{name}" for name in re.findall(r"(?<= )-l([\w+-]+)", line)]
         for library in libraries if plugin in (*PLUGINS, *PROGRAMS) else ():
-            if library not in ("libatomic", "librt", "libcnix", "libcnix_grpc_messages"):  # the compiler's, the C library's, ours
+            if library not in ("libatomic", "librt", *OWN):  # the compiler's, the C library's
                 linked.setdefault(re.sub("libabsl_.*", "libabsl_*", library), set()).add(plugin)
     # The managers are linked with Debian's packages, but for what is built here.
     text = (ROOT / "packaging/debian/cnix-ipamd.copyright").read_text()
     for manager in MANAGERS:
-        static = set(re.findall(r"(lib[\w.-]+?)\.a\b", link_lines(built())[manager])) - {"libcnix_ipamd_parts", "libcnix_grpc_messages"}
+        static = set(re.findall(r"(lib[\w.-]+?)\.a\b", link_lines(built())[manager])) - OWN
         assert set(re.findall(r"^Files: (lib.+)\.a$", text, re.MULTILINE)) == static
     assert named == linked and {"libnl-3", "libnettle", "libnghttp2", "libprotobuf-lite"} <= set(linked)
 
