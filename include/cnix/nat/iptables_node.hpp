@@ -69,19 +69,26 @@ template <iptables_backend Iptables> class iptables_node {
     struct state {
         std::vector<own_chain> chains;
         std::vector<shared_rule> rules; ///< with `first` and `last` as they are
+
+        friend bool operator==(state const&, state const&) = default;
     };
 
     void apply(table_plan const& plan) {
         // Others change the table, too, and another cnix may add the same rules between save and restore: so it is looked at
-        // until nothing is to be changed.
-        constexpr int attempts = 10, refusals = 4;
-        for (int i = 0, refused = 0; i < attempts; ++i) {
-            auto const commands = changes(read(plan), plan);
+        // until nothing is to be changed. What is refused while others change the table may have been right before.
+        constexpr int attempts = 50, refusals = 4;
+        state seen;
+        for (int i = 1, refused = 0; i <= attempts; ++i) {
+            state now = read(plan);
+            auto const commands = changes(now, plan);
             if (commands.empty()) return;
+            if (now != seen) refused = 0;
+            seen = std::move(now);
             try {
                 iptables_.restore(plan.family, plan.table, commands);
             } catch (cni::error const& e) {
-                if (++refused == refusals || e.code() == cni::code::plugin_not_available) throw;
+                if (++refused == refusals || i == attempts || e.code() == cni::code::plugin_not_available)
+                    throw;
             }
         }
     }

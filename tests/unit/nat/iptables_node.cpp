@@ -10,6 +10,7 @@
 
 #include <laws/node_nat_laws.hpp>
 #include <set>
+#include <string>
 
 namespace {
 
@@ -224,6 +225,26 @@ TEST_CASE_FIXTURE(fresh, "what is refused is tried again, and told in the progra
     CHECK_THROWS_WITH(nat::iptables<refusing>{}.set_up_node(usual), "cnix: iptables: no");
     policy{}.set_up_node(usual);
     CHECK_THROWS_WITH(nat::iptables<refusing>{}.remove_node(), "cnix: iptables: no");
+}
+
+TEST_CASE_FIXTURE(fresh, "what is refused since others changed the table meanwhile is no refusal") {
+    static int others;
+    struct raced : recorded {
+        void restore(net::family family, ipt::table table, std::string_view commands) {
+            if (others == 0) return recorded::restore(family, table, commands);
+            node_nat other = laws::node_nats().front();
+            other.exclusions = {*net::prefix::parse("10.9.0." + std::to_string(others--) + "/32")};
+            policy{}.set_up_node(other);
+            throw cni::error{cni::code::internal, "cnix: iptables: no"};
+        }
+    };
+    policy{}.set_up_node(usual);
+    auto const expected = state();
+    policy{}.remove_node();
+    others = 7;
+    nat::iptables<raced>{}.set_up_node(usual);
+    CHECK(others == 0);
+    CHECK(state() == expected);
 }
 
 } // namespace
